@@ -1,0 +1,24 @@
+// Runs a callable when the scope ends. The callable must not throw and must not wait.
+#pragma once
+
+#include <utility>
+
+namespace ordeal {
+
+template <class F>
+class [[nodiscard]] ScopeGuard {
+ public:
+  explicit ScopeGuard(F action) : action_(std::move(action)) {}
+  ScopeGuard(const ScopeGuard&) = delete;
+  ScopeGuard& operator=(const ScopeGuard&) = delete;
+  ~ScopeGuard() {
+    if (armed_) action_();
+  }
+  void dismiss() { armed_ = false; }
+
+ private:
+  F action_;
+  bool armed_ = true;
+};
+
+}  // namespace ordeal

@@ -1,0 +1,22 @@
+// Small things about words: the nearest right one, and safe printing of foreign text.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ordeal {
+
+// The candidate at the smallest edit distance, or empty when none is near enough to be meant.
+std::string nearest_word(std::string_view word, std::span<const std::string> candidates);
+
+// "a", "a or b", "a, b or c".
+std::string join_or(std::span<const std::string> words);
+std::string join(std::span<const std::string> words, std::string_view separator);
+
+// Control characters and escape sequences become \xNN: foreign text cannot move the cursor, forge
+// log lines or start a CI command. Cut at `limit` bytes with "...".
+std::string printable(std::string_view text, std::size_t limit = 400);
+
+}  // namespace ordeal

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/units.hpp"
+#include "engine/os/task.hpp"
+
+namespace ordeal::os {
+
+struct Space {
+  Bytes total;
+  Bytes available;  // to ordinary users (f_bavail)
+  std::string filesystem;  // "ext4", "tmpfs", "overlay", ...
+  std::string device;      // "254:0": major:minor
+};
+
+// A file of fixed size for the journal. All I/O runs on one thread of its own; the loop never
+// blocks. After a failed sync the file refuses every further write.
+class DurableFile {
+ public:
+  virtual ~DurableFile() = default;
+  virtual std::size_t size() const = 0;
+  // Writes and syncs (fdatasync). Code::timeout when the disk did not answer by the deadline: the
+  // write may still happen later.
+  virtual Task<Result<void>> write(std::size_t offset, std::string bytes, Duration deadline) = 0;
+};
+
+// Files of ours: journals, the halt latch, claims. Paths are absolute.
+class Files {
+ public:
+  virtual ~Files() = default;
+  virtual Result<std::string> read(const std::string& path, std::size_t limit) const = 0;
+  virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
+  virtual Result<Space> space(const std::string& path) const = 0;
+  virtual bool exists(const std::string& path) const = 0;
+
+  // Creates the directory (0700, root) with parents.
+  virtual Result<void> make_directory(const std::string& path) = 0;
+  // Temporary name, write, sync, rename, sync of the directory.
+  virtual Result<void> write_atomically(const std::string& path, const std::string& bytes) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;
+
+  // Creates `path`, writes `size` zeros, syncs it and its directory, takes an OFD write lock.
+  virtual Result<std::unique_ptr<DurableFile>> create_durable(const std::string& path,
+                                                              std::size_t size) = 0;
+  // Opens an existing one and takes its lock. Code::busy: its owner lives (or is stuck).
+  virtual Result<std::unique_ptr<DurableFile>> open_durable(const std::string& path) = 0;
+  // Reads without any lock.
+  virtual Result<std::string> read_durable(const std::string& path) const = 0;
+
+  // A lock that is held while the returned object lives; waits at most `wait`.
+  virtual Task<Result<std::shared_ptr<void>>> lock(std::string path, Duration wait) = 0;
+  // Returns when `path` exists (at once if it does).
+  virtual Task<void> wait_for_file(std::string path) = 0;
+};
+
+// cgroup v2, and what v1 offers where v2 has no controllers. Paths are relative to the unified
+// mount: "/system.slice/nginx.service".
+class Cgroups {
+ public:
+  virtual ~Cgroups() = default;
+  // Path of a unit's cgroup, or Code::gone.
+  virtual Result<std::string> of_unit(const std::string& unit) const = 0;
+  virtual Result<bool> populated(const std::string& cgroup) const = 0;
+  virtual Result<bool> frozen(const std::string& cgroup) const = 0;
+  virtual Result<std::vector<std::int64_t>> processes(const std::string& cgroup) const = 0;
+  // Cores the cgroup may use (cpu.max, v1 quota); empty: no limit.
+  virtual Result<std::optional<Ppm>> cpu_limit(const std::string& cgroup) const = 0;
+  // Smallest memory limit of the cgroup and its ancestors; empty: no limit. `used` beside it.
+  struct Memory {
+    std::optional<Bytes> limit;
+    Bytes used;
+  };
+  virtual Result<Memory> memory(const std::string& cgroup) const = 0;
+  // Writes cgroup.freeze and waits until cgroup.events says so, at most 2 s.
+  virtual Task<Result<void>> set_frozen(std::string cgroup, bool frozen) = 0;
+};
+
+struct HostValues {
+  double cpu = 0;                // percent busy since the last reading
+  double memory_available = 0;   // bytes
+  double memory_total = 0;
+  double swap_used = 0;          // percent
+  double load1 = 0;
+  std::optional<double> cpu_pressure, memory_pressure, io_pressure;  // percent "some", avg10
+  int cpus = 1;                  // online and in our affinity
+};
+
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  virtual Result<HostValues> values() const = 0;
+  virtual std::string kernel() const = 0;
+  // Free space is part of Files; devices that hold the state directory are policy.
+};
+
+}  // namespace ordeal::os

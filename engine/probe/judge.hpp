@@ -1,0 +1,78 @@
+// Decides, from samples alone, where every condition of an experiment stands. No clock, no I/O: it
+// is told what time it is. Semantics: docs/reference/conditions.md.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/model/event.hpp"
+#include "engine/model/experiment.hpp"
+#include "engine/probe/sample.hpp"
+
+namespace ordeal::probe {
+
+// What an abort condition or a silent SLI says.
+struct AbortReason {
+  model::AbortCause cause = model::AbortCause::threshold;  // threshold or no_data
+  std::string condition;  // id, or empty for silence
+  std::string text;       // "shop.success 79.3% over 3s crossed < 80% (119 good of 150)"
+};
+
+class Judge {
+ public:
+  // `start` is the run's origin: statuses carry times relative to it. The experiment outlives it.
+  Judge(const model::Experiment& experiment, BootTime start);
+  ~Judge();
+
+  // Every condition with the id that events name: "steady_state.0", "during.1", "expect.0",
+  // "abort_if.0", "method.1.expect.0", "method.2.until" ...
+  const std::vector<model::ConditionInfo>& conditions() const;
+
+  void add(const Sample& sample);
+  // Host values of one host, as the executor pushed them (names of model::HostValue -> number).
+  void add_host(const std::string& host, const std::map<std::string, double>& values, BootTime at);
+
+  // ---- baseline
+  void begin_baseline(BootTime at);  // after the warm-up
+  // Ends it: every baseline value and abort bound is fixed. Error (refused, exit 4): a factor on a
+  // baseline of 0 or under 1 ms, too few samples for a relative bound.
+  Result<void> end_baseline(BootTime at);
+
+  // ---- fault
+  void arm(BootTime at);                    // abort_if lives from here
+  void begin_fault(BootTime at);            // first step verified: during, expect anchored
+  void begin_step(const std::string& step_path, BootTime at);  // its own lists live from here
+  void end_step(const std::string& step_path, BootTime at);
+  void end_fault(BootTime at);              // last step begins to revert
+  // A `wait.until` of the method: true when it held; anchored at `at`.
+  void begin_wait(const std::string& item_path, BootTime at);
+  bool wait_holds(const std::string& item_path, BootTime now);
+
+  // ---- recovery
+  void begin_recovery(BootTime at);         // last revert confirmed
+  // Empty while not yet; else the length of time after `begin_recovery` at which the unbroken good
+  // stretch of `hold` began.
+  std::optional<Duration> recovered(BootTime now);
+
+  // Everything that changed since the last call, to be emitted as events. Call after each sample
+  // and every 100 ms.
+  std::vector<model::ConditionStatus> update(BootTime now);
+  // The first abort condition that is crossed, or an SLI that is silent past its grace; in the
+  // baseline phase only silence and abort_if without relative bounds.
+  std::optional<AbortReason> abort_reason(BootTime now);
+  // Final statuses of the lists judged in this phase (steady_state in baseline; during and expect
+  // in fault); the phase must have ended.
+  std::vector<model::ConditionStatus> final_statuses(model::Phase phase, BootTime now);
+  // Per SLI totals of a phase, for the tables.
+  std::vector<model::SliSummary> summaries(model::Phase phase);
+  // Samples since the last call, per SLI and 100 ms slice, to be emitted as events.
+  std::vector<model::Samples> slices(BootTime now);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ordeal::probe

@@ -1,0 +1,52 @@
+// One experiment, from plan to verdict. `run` emits events and returns the verdict; whatever a
+// person sees is a fold over the events.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/fleet/executor.hpp"
+#include "engine/model/event.hpp"
+#include "engine/model/experiment.hpp"
+#include "engine/probe/probes.hpp"
+
+namespace ordeal::run {
+
+using EventSink = std::function<void(const model::Event&)>;
+
+enum class Mode { run, baseline_only, control, plan_only };
+
+struct Options {
+  std::string run_id;
+  std::uint64_t seed = 0;
+  Mode mode = Mode::run;
+  bool stop_on_violation = false;
+  Duration effect_timeout = 5s;
+  Duration lease = 5s;         // local wires; renewed every `renew`
+  Duration renew = 1s;
+  // For RunStarted: who, where, what.
+  model::RunStarted about;
+};
+
+// A request from a person: ctrl-C, SIGTERM, `ordeal abort`. Thread: the run's own.
+class Interrupt {
+ public:
+  virtual ~Interrupt() = default;
+  // Returns the reason when somebody asks; never otherwise (cancelled at the end of the run).
+  virtual Task<std::string> wait() = 0;
+};
+
+struct Surroundings {
+  os::Clock& clock;
+  os::Random& random;
+  probe::Tools probes;
+  Interrupt& interrupt;
+  // Opens the wire to the target host's executor.
+  std::function<Task<Result<std::unique_ptr<fleet::Executor>>>(fleet::Pushed)> connect;
+};
+
+Task<model::Verdict> run_experiment(const model::Experiment& experiment, Options options,
+                                    Surroundings surroundings, EventSink sink);
+
+}  // namespace ordeal::run
