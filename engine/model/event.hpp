@@ -256,6 +256,15 @@ struct RecoveryMeasured {
 };
 BOOST_DESCRIBE_STRUCT(RecoveryMeasured, (), (recovered, after, held))
 
+// The run ends here because something said no before anything was touched: in the plan phase exit 3
+// (policy, limits, claims, capability, halt, dirty host), in the baseline phase exit 4 (not steady).
+struct RunRefused {
+  static constexpr const char* kKind = "refused";
+  Phase phase = Phase::plan;
+  std::string text;  // one reason a line; with the command that mends it where there is one
+};
+BOOST_DESCRIBE_STRUCT(RunRefused, (), (phase, text))
+
 struct Note {
   static constexpr const char* kKind = "note";
   std::string level;  // "info", "warning"
@@ -272,8 +281,8 @@ BOOST_DESCRIBE_STRUCT(RunEnded, (), (verdict))
 
 using EventData =
     std::variant<RunStarted, PlanMade, PhaseStarted, Samples, ConditionStatus, SliSummary, Armed,
-                 StepChanged, AbortDecided, AbortDone, HostChecked, RecoveryMeasured, Note,
-                 RunEnded>;
+                 StepChanged, AbortDecided, AbortDone, HostChecked, RecoveryMeasured, RunRefused,
+                 Note, RunEnded>;
 
 struct Event {
   std::int64_t seq = 0;  // from 1, without gaps
