@@ -21,6 +21,8 @@ struct PlanContext {
   // What target.process picked, already filtered (protected set), ranked by seed and cut by mode.
   // Empty for faults without a process target.
   const std::vector<model::ProcessInfo>& processes;
+  // How many target.process matched before the protected set and `mode` (HostStep::matched).
+  std::int64_t matched = 0;
 };
 
 struct Fault {

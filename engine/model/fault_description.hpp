@@ -51,8 +51,9 @@ enum class TargetKind {
   process,           // `process:` is required
   unit,              // `unit:` is required
   host_or_unit,      // absent, or `unit:`
+  unit_or_process,   // exactly one of `unit:` and `process:`
 };
-BOOST_DESCRIBE_ENUM(TargetKind, none, process, unit, host_or_unit)
+BOOST_DESCRIBE_ENUM(TargetKind, none, process, unit, host_or_unit, unit_or_process)
 
 enum class Reversibility {
   reversible,    // the undo restores what was there
