@@ -17,7 +17,7 @@ struct Pushed {
   std::function<void(const wire::HostFact&)> host_values;
   std::function<void(const wire::StepReverted&)> step_reverted;  // asked for or not
   std::function<void(const wire::Halted&)> halted;
-  // The wire is closed or broken. `keeper` says what the keeper did, once it has spoken or 5 s have
+  // The wire is closed or broken. `keeper` says what the keeper did, once it has spoken or 8 s have
   // passed; a report that is not clean, or none, means: state unknown or dirty.
   std::function<void(std::string reason, std::optional<wire::KeeperReport> keeper)> lost;
 };
@@ -39,7 +39,8 @@ class Executor {
   Task<Result<wire::Prepared>> prepare(model::StepRequest request);
   Task<Result<void>> ready(std::string step, std::string digest);
   Task<Result<wire::Injected>> inject(std::string step, std::string digest, Duration lease);
-  Task<Result<void>> renew(Duration lease, std::int64_t sample);
+  // Queued at once; nobody waits for the answer: a hung executor must not hold up the guard.
+  Result<void> renew(Duration lease, std::int64_t sample);
   Task<Result<wire::EffectRead>> read_effect(std::string step);
   // StepReverted facts arrive through `pushed` before it returns.
   Task<Result<wire::AllReverted>> revert(std::vector<std::string> steps);

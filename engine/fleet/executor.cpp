@@ -1,0 +1,268 @@
+#include "engine/fleet/executor.hpp"
+
+#include <map>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "engine/os/event.hpp"
+
+namespace ordeal::fleet {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+
+constexpr Duration kAnswerTime = 10s;
+// A revert may wait for services to start (rank 5) and for processes to come back (rank 6).
+constexpr Duration kRevertTime = 90s;
+// How long the keeper may take to put back what a dead worker left, and to say so.
+constexpr Duration kKeeperTime = 8s;
+constexpr std::size_t kReadSize = 64u << 10;
+constexpr std::string_view kKeeperPrefix = "{\"keeper\":";
+
+struct Pending {
+  os::Event answered;
+  std::optional<wire::FactBody> answer;
+};
+
+}  // namespace
+
+class Executor::Impl {
+ public:
+  Impl(os::Clock& clock, std::unique_ptr<os::Stream> wire, std::unique_ptr<os::Stream> keeper,
+       Pushed pushed)
+      : clock_(clock), wire_(std::move(wire)), keeper_(std::move(keeper)),
+        pushed_(std::move(pushed)) {}
+
+  Task<void> run() {
+    if (keeper_) {
+      co_await (read_wire() && write_wire() && read_keeper());
+    } else {
+      co_await (read_wire() && write_wire());
+    }
+  }
+
+  // Queues the order at once, in the order of calls, and waits for the fact that answers it.
+  Task<Result<wire::FactBody>> ask(wire::OrderBody body, Duration timeout) {
+    if (lost_) co_return Error(Code::closed, "the executor is gone: " + lost_reason_);
+    const std::int64_t id = send(std::move(body));
+    auto pending = std::make_shared<Pending>();
+    pending_[id] = pending;
+    const BootTime deadline = clock_.now() + timeout;
+    while (!pending->answer && !lost_ && clock_.now() < deadline) {
+      co_await pending->answered.wait_until(clock_, deadline);
+    }
+    pending_.erase(id);
+    if (!pending->answer) {
+      if (lost_) co_return Error(Code::closed, "the executor is gone: " + lost_reason_);
+      co_return Error(Code::timeout,
+                      fmt::format("the executor did not answer in {}", format_duration(timeout)));
+    }
+    if (auto* refused = std::get_if<wire::Refused>(&*pending->answer)) {
+      co_return Error(wire::code_of(refused->why), refused->text);
+    }
+    co_return std::move(*pending->answer);
+  }
+
+  template <class Answer>
+  Task<Result<Answer>> ask_for(wire::OrderBody body, Duration timeout) {
+    CO_TRY(auto answer, co_await ask(std::move(body), timeout));
+    if (auto* wanted = std::get_if<Answer>(&answer)) co_return std::move(*wanted);
+    co_return Error(Code::failed, "the executor answered with something else");
+  }
+
+  std::int64_t send(wire::OrderBody body) {
+    wire::Order order;
+    order.id = ++last_id_;
+    order.body = std::move(body);
+    outbox_ += wire::encode(order);
+    outgoing_.notify();
+    return order.id;
+  }
+
+  bool lost() const { return lost_; }
+  void expect_end() { leaving_ = true; }
+
+ private:
+  Task<void> read_wire() {
+    wire::FrameReader frames(wire::kFactLimit);
+    std::string reason = "the wire was closed";
+    for (bool open = true; open;) {
+      auto bytes = co_await wire_->read_some(kReadSize);
+      if (bytes.has_error()) break;
+      frames.feed(bytes.value());
+      for (;;) {
+        auto frame = frames.next();
+        if (frame.has_error()) reason = frame.error().message();
+        if (frame.has_error()) open = false;
+        if (frame.has_error() || !frame.value()) break;
+        auto fact = wire::decode_fact(*frame.value());
+        if (fact.has_value()) {
+          take(std::move(fact.value()));
+        } else {
+          reason = fact.error().message();
+          open = false;
+          break;
+        }
+      }
+    }
+    co_await lose(std::move(reason));
+  }
+
+  // One writer: an order is never cut in half by a cancelled caller.
+  Task<void> write_wire() {
+    while (!lost_) {
+      if (outbox_.empty()) {
+        co_await outgoing_.wait();
+        continue;
+      }
+      std::string bytes;
+      bytes.swap(outbox_);
+      auto written = co_await wire_->write(std::move(bytes));
+      if (written.has_error()) co_return;  // the reader sees the end and says so
+    }
+  }
+
+  Task<void> read_keeper() {
+    std::string buffer;
+    for (;;) {
+      auto bytes = co_await keeper_->read_some(kReadSize);
+      if (bytes.has_error()) break;
+      buffer += bytes.value();
+      for (std::size_t end; (end = buffer.find('\n')) != buffer.npos; buffer.erase(0, end + 1)) {
+        take_keeper_line(std::string_view(buffer).substr(0, end));
+      }
+    }
+    keeper_closed_ = true;
+    keeper_spoke_.notify();
+  }
+
+  void take_keeper_line(std::string_view line) {
+    if (!line.starts_with(kKeeperPrefix)) {
+      constexpr std::size_t kDiagnosticsKept = 2000;
+      if (diagnostics_.size() < kDiagnosticsKept) diagnostics_ += std::string(line) + "; ";
+      return;
+    }
+    auto report = wire::decode_keeper(line);
+    if (report.has_error()) return;
+    keeper_report_ = std::move(report.value());
+    keeper_spoke_.notify();
+  }
+
+  void take(wire::Fact fact) {
+    if (auto* values = std::get_if<wire::HostFact>(&fact.body)) {
+      if (pushed_.host_values) pushed_.host_values(*values);
+      return;
+    }
+    if (auto* reverted = std::get_if<wire::StepReverted>(&fact.body)) {
+      if (pushed_.step_reverted) pushed_.step_reverted(*reverted);
+      return;
+    }
+    if (auto* halted = std::get_if<wire::Halted>(&fact.body)) {
+      if (pushed_.halted) pushed_.halted(*halted);
+      return;
+    }
+    const auto found = pending_.find(fact.re);
+    if (found == pending_.end()) return;  // the caller gave up waiting
+    found->second->answer = std::move(fact.body);
+    found->second->answered.notify();
+  }
+
+  Task<void> lose(std::string reason) {
+    if (!diagnostics_.empty()) reason += " (" + diagnostics_ + ")";
+    lost_reason_ = reason;
+    lost_ = true;
+    outgoing_.notify();
+    for (const auto& [id, pending] : pending_) pending->answered.notify();
+    if (leaving_) co_return;
+    const BootTime deadline = clock_.now() + kKeeperTime;
+    while (keeper_ && !keeper_report_ && !keeper_closed_ && clock_.now() < deadline) {
+      co_await keeper_spoke_.wait_until(clock_, deadline);
+    }
+    if (pushed_.lost) pushed_.lost(lost_reason_, keeper_report_);
+  }
+
+  os::Clock& clock_;
+  std::unique_ptr<os::Stream> wire_;
+  std::unique_ptr<os::Stream> keeper_;
+  Pushed pushed_;
+  std::map<std::int64_t, std::shared_ptr<Pending>> pending_;
+  std::int64_t last_id_ = 0;
+  std::string outbox_;
+  os::Event outgoing_;
+  os::Event keeper_spoke_;
+  std::optional<wire::KeeperReport> keeper_report_;
+  std::string diagnostics_;
+  std::string lost_reason_;
+  bool keeper_closed_ = false;
+  bool lost_ = false;
+  bool leaving_ = false;
+};
+
+Executor::Executor(os::Clock& clock, std::unique_ptr<os::Stream> wire,
+                   std::unique_ptr<os::Stream> keeper, Pushed pushed)
+    : impl_(std::make_unique<Impl>(clock, std::move(wire), std::move(keeper), std::move(pushed))) {}
+Executor::~Executor() = default;
+
+Task<void> Executor::run() { return impl_->run(); }
+bool Executor::lost() const { return impl_->lost(); }
+
+Task<Result<wire::HelloFact>> Executor::hello(wire::Hello hello) {
+  wire::OrderBody body = std::move(hello);
+  co_return co_await impl_->ask_for<wire::HelloFact>(std::move(body), kAnswerTime);
+}
+
+Task<Result<wire::Prepared>> Executor::prepare(model::StepRequest request) {
+  wire::OrderBody body = wire::Prepare{std::move(request)};
+  co_return co_await impl_->ask_for<wire::Prepared>(std::move(body), kAnswerTime);
+}
+
+Task<Result<void>> Executor::ready(std::string step, std::string digest) {
+  wire::OrderBody body = wire::Ready{std::move(step), std::move(digest)};
+  CO_CHECK_OK(co_await impl_->ask_for<wire::Done>(std::move(body), kAnswerTime));
+  co_return ok();
+}
+
+Task<Result<wire::Injected>> Executor::inject(std::string step, std::string digest,
+                                              Duration lease) {
+  wire::OrderBody body = wire::Inject{std::move(step), std::move(digest), lease};
+  // A service may take long to stop.
+  constexpr Duration kInjectTime = 60s;
+  co_return co_await impl_->ask_for<wire::Injected>(std::move(body), kInjectTime);
+}
+
+Result<void> Executor::renew(Duration lease, std::int64_t sample) {
+  if (impl_->lost()) return Error(Code::closed, "the executor is gone");
+  impl_->send(wire::Renew{lease, sample});
+  return ok();
+}
+
+Task<Result<wire::EffectRead>> Executor::read_effect(std::string step) {
+  wire::OrderBody body = wire::ReadEffect{std::move(step)};
+  co_return co_await impl_->ask_for<wire::EffectRead>(std::move(body), kAnswerTime);
+}
+
+Task<Result<wire::AllReverted>> Executor::revert(std::vector<std::string> steps) {
+  wire::OrderBody body = wire::Revert{std::move(steps)};
+  co_return co_await impl_->ask_for<wire::AllReverted>(std::move(body), kRevertTime);
+}
+
+Task<Result<void>> Executor::observe_host(Duration interval) {
+  wire::OrderBody body = wire::ObserveHost{interval};
+  CO_CHECK_OK(co_await impl_->ask_for<wire::Done>(std::move(body), kAnswerTime));
+  co_return ok();
+}
+
+Task<Result<wire::HostReport>> Executor::check_host() {
+  wire::OrderBody body = wire::CheckHost{};
+  co_return co_await impl_->ask_for<wire::HostReport>(std::move(body), kRevertTime);
+}
+
+Task<Result<void>> Executor::bye() {
+  impl_->expect_end();
+  wire::OrderBody body = wire::Bye{};
+  auto answer = co_await impl_->ask_for<wire::Done>(std::move(body), kRevertTime);
+  if (answer.has_error() && answer.error().code() != Code::closed) co_return answer.error();
+  co_return ok();
+}
+
+}  // namespace ordeal::fleet

@@ -1,0 +1,153 @@
+// The guard: looks at every sample and every 100 ms, renews the lease only after it has looked, and
+// is the only one that decides to stop.
+#include <fmt/format.h>
+
+#include "engine/run/state.hpp"
+
+namespace ordeal::run {
+
+using namespace model;
+
+namespace {
+
+constexpr Duration kTick = 100ms;
+
+}  // namespace
+
+Task<void> Run::watch_probes() {
+  probe::SampleSink sink = [this](probe::Sample sample) { on_sample(std::move(sample)); };
+  co_await probe::run_probes(around_.probes, experiment_.slis, std::move(sink));
+}
+
+void Run::on_sample(probe::Sample sample) {
+  last_sample_ = sample.seq;
+  last_sample_time_ = sample.completed;
+  const bool begun = baseline_begin_ != BootTime{} && sample.scheduled >= baseline_begin_;
+  const bool ended = baseline_end_ != BootTime{} && sample.scheduled >= baseline_end_;
+  if (begun && !ended) ++completed_[sample.sli];
+  judge_.add(sample);
+  sampled_.notify();
+  evaluate(now());
+}
+
+Task<void> Run::watch_time() {
+  last_tick_ = now();
+  for (;;) {
+    co_await around_.clock.sleep_until(last_tick_ + kTick);
+    const BootTime at = now();
+    // A machine that slept, or a front that was stopped: every lease has lapsed meanwhile.
+    if (at - last_tick_ > options_.lease + 1s && !active_.empty()) {
+      stop(AbortCause::suspended,
+           fmt::format("ordeal did not run for {} (suspended or stopped); every lease lapsed",
+                       format_short(at - last_tick_)));
+    }
+    last_tick_ = at;
+    evaluate(at);
+    for (Samples& slice : judge_.slices(at)) emit(std::move(slice));
+    renew_lease(at);
+  }
+}
+
+void Run::evaluate(BootTime at) {
+  if (phase_ == Phase::read || phase_ == Phase::plan) return;
+  for (ConditionStatus& status : judge_.update(at)) {
+    const bool broken = status.truth == Truth::broken && phase_ == Phase::fault &&
+                        status.id.find("during") != status.id.npos;
+    const std::string id = status.id;
+    emit(std::move(status));
+    if (broken && (options_.stop_on_violation || experiment_.stop_on_violation)) {
+      stop(AbortCause::violation, "stopped on violation", id);
+    }
+  }
+  if (!watching_ || stop_) return;
+  if (auto reason = judge_.abort_reason(at)) {
+    stop(reason->cause, reason->text, reason->condition);
+  }
+}
+
+// Proof that somebody looks: sent after an evaluation, never by a timer of its own.
+void Run::renew_lease(BootTime at) {
+  if (active_.empty() || stop_ || at - last_renewal_ < options_.renew) return;
+  last_renewal_ = at;
+  ignore(executor_->renew(options_.lease, last_sample_), "a lost executor reports itself");
+}
+
+Task<void> Run::watch_person() {
+  const std::string reason = co_await around_.interrupt.wait();
+  stop(AbortCause::person, reason);
+  os::Event never;
+  co_await never.wait();  // the run ends by itself from here
+}
+
+void Run::on_step_reverted(const wire::StepReverted& reverted) {
+  StepChanged changed;
+  changed.step = reverted.step;
+  changed.host = host_;
+  changed.took = reverted.took;
+  changed.seen = reverted.last_effect.seen;
+  if (!reverted.last_effect.text.empty() && reverted.ok) {
+    StepChanged effect = changed;
+    effect.state = StepState::effect;
+    effect.text = reverted.last_effect.text;
+    emit(std::move(effect));
+  }
+  changed.state = reverted.ok ? StepState::reverted : StepState::revert_failed;
+  for (const wire::UndoResult& undo : reverted.undos) {
+    if (undo.ok && !reverted.ok) continue;
+    if (!changed.text.empty()) changed.text += ", ";
+    changed.text += undo.ok ? undo.text
+                            : fmt::format("{}: {}; by hand: {}", undo.what, undo.text,
+                                          undo.command);
+  }
+  emit(changed);
+  if (reverted.ok) active_.erase(reverted.step);
+  if (reverted.why != "ordered" && !stop_) {
+    stop(AbortCause::executor, fmt::format("{} was reverted by the executor: {}", reverted.step,
+                                           reverted.why));
+  }
+}
+
+void Run::on_lost(const std::string& reason, const std::optional<wire::KeeperReport>& keeper) {
+  if (leaving_) return;
+  executor_lost_ = true;
+  keeper_clean_ = keeper && keeper->clean;
+  std::string said = "its keeper said nothing";
+  if (keeper) said = "keeper: " + keeper->keeper;
+  if (keeper && keeper->clean) said += ", everything was put back";
+  if (keeper) {
+    for (const wire::UndoResult& undo : keeper->undos) {
+      if (!undo.ok) keeper_residue_.push_back({undo.what + ": " + undo.text, undo.command});
+    }
+  }
+  stop(AbortCause::executor, fmt::format("the executor was lost: {}; {}", reason, said));
+  stopped_.notify();
+}
+
+void Run::stop(AbortCause cause, std::string text, std::string condition) {
+  if (stop_ || refused_ || leaving_) return;
+  if (phase_ == Phase::recovery && cause != AbortCause::person && cause != AbortCause::halt) return;
+  // Before anything is touched a crossed threshold means: not steady.
+  const bool untouched = phase_ <= Phase::baseline;
+  if (untouched && (cause == AbortCause::threshold || cause == AbortCause::no_data)) {
+    refuse(Phase::baseline, std::move(text));
+    end_early();
+    return;
+  }
+  stop_ = AbortDecided{cause, std::move(condition), std::move(text), last_sample_};
+  const bool by_sample = cause == AbortCause::threshold || cause == AbortCause::violation;
+  stop_sample_time_ = by_sample && last_sample_time_ != BootTime{} ? last_sample_time_ : now();
+  emit(*stop_);
+  stopped_.notify();
+}
+
+void Run::end_early() {
+  ending_ = true;
+  stopped_.notify();
+}
+
+Task<bool> Run::sleep_until(BootTime when) {
+  while (going() && now() < when) co_await stopped_.wait_until(around_.clock, when);
+  co_return going();
+}
+
+}  // namespace ordeal::run

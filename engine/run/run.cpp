@@ -1,0 +1,232 @@
+// One experiment as its list of phases.
+#include "engine/run/run.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
+
+#include "engine/run/state.hpp"
+
+namespace ordeal::run {
+
+using namespace model;
+using namespace asio::experimental::awaitable_operators;
+
+Run::Run(const Experiment& experiment, Options options, Surroundings around, EventSink sink)
+    : experiment_(experiment), options_(std::move(options)), around_(std::move(around)),
+      sink_(std::move(sink)), start_(around_.clock.now()), judge_(experiment, start_) {}
+
+Task<Verdict> Run::go() {
+  emit(about(experiment_, options_, judge_));
+  if (co_await connect()) {
+    co_await (phases() || (executor_->run() && watch_person()));
+  }
+  finish();
+  co_return fold_.verdict();
+}
+
+Task<void> Run::phases() {
+  if (!co_await plan()) co_return;
+  if (options_.mode != Mode::plan_only) {
+    auto with_probes = [this]() -> Task<void> {
+      if (!co_await baseline()) co_return;
+      if (options_.mode == Mode::baseline_only) co_return;
+      co_await inject_and_hold();
+      co_await revert_everything();
+      co_await recovery();
+    };
+    co_await (with_probes() || (watch_probes() && watch_time()));
+    for (Samples& slice : judge_.slices(now())) emit(std::move(slice));
+    judge_fault();
+  }
+  co_await check_host();
+}
+
+Task<bool> Run::plan() {
+  enter(Phase::plan, {});
+  if (!co_await prepare_steps()) co_return false;
+  std::vector<std::string> limits;
+  if (!within_blast_radius(limits)) co_return false;
+  emit_plan(std::move(limits));
+  co_return true;
+}
+
+// Waits for answers to what was asked before the phase ended, at most the longest timeout.
+Task<void> Run::settle(Duration longest) {
+  const BootTime deadline = now() + longest;
+  const auto settled = [this] {
+    for (std::size_t i = 0; i < experiment_.slis.size(); ++i) {
+      if (!is_request(experiment_.slis[i])) continue;
+      const auto expected = experiment_.baseline / interval_of(experiment_.slis[i]);
+      if (completed_[i] < expected) return false;
+    }
+    return true;
+  };
+  while (going() && !settled() && now() < deadline) {
+    co_await sampled_.wait_until(around_.clock, deadline);
+  }
+}
+
+Task<bool> Run::baseline() {
+  enter(Phase::baseline, experiment_.warmup + experiment_.baseline);
+  if (!co_await sleep_until(now() + experiment_.warmup)) co_return false;
+  baseline_begin_ = now();
+  judge_.begin_baseline(now());
+  watching_ = true;
+  const bool wants_host = [this] {
+    for (const ConditionInfo& info : judge_.conditions()) {
+      if (info.text.find("host") != info.text.npos) return true;
+    }
+    return false;
+  }();
+  if (wants_host) {
+    ignore(co_await executor_->observe_host(1s), "silence of host values is judged as no data");
+  }
+  if (!co_await sleep_until(now() + experiment_.baseline)) co_return false;
+  baseline_end_ = now();
+  Duration longest{};
+  for (const Sli& sli : experiment_.slis) longest = std::max(longest, timeout_of(sli));
+  co_await settle(longest);
+  if (!going()) co_return false;
+  watching_ = false;
+  auto fixed = judge_.end_baseline(baseline_end_);
+  std::string unsteady;
+  for (ConditionStatus& status : judge_.final_statuses(Phase::baseline, now())) {
+    if (status.truth != Truth::holds) {
+      if (!unsteady.empty()) unsteady += "\n";
+      unsteady += fmt::format("not steady: {} was {}, allowed {}{}{}", status.id,
+                              status.measured_text.empty() ? "unknown" : status.measured_text,
+                              status.bound_text, status.problem.empty() ? "" : ": ",
+                              status.problem);
+    }
+    emit(std::move(status));
+  }
+  for (SliSummary& summary : judge_.summaries(Phase::baseline)) emit(std::move(summary));
+  if (fixed.has_error() && unsteady.empty()) unsteady = fixed.error().message();
+  if (!unsteady.empty()) refuse(Phase::baseline, std::move(unsteady));
+  co_return !refused_;
+}
+
+Task<void> Run::revert_everything() {
+  end_fault();
+  enter(Phase::revert, {});
+  const BootTime begun = now();
+  if (!active_.empty() && !executor_lost_) {
+    for (const std::string& path : active_) {
+      StepChanged changed;
+      changed.step = path;
+      changed.host = host_;
+      changed.state = StepState::reverting;
+      emit(std::move(changed));
+    }
+    std::vector<std::string> all;
+    auto answer = co_await executor_->revert(std::move(all));
+    if (answer.has_error()) note("warning", "revert: " + answer.error().message());
+  }
+  if (stop_) emit(AbortDone{now() - std::min(stop_sample_time_, begun)});
+}
+
+Task<void> Run::recovery() {
+  const bool by_person = stop_ && (stop_->cause == AbortCause::person ||
+                                   stop_->cause == AbortCause::halt ||
+                                   stop_->cause == AbortCause::suspended);
+  if (by_person || experiment_.steady_state.empty()) co_return;
+  enter(Phase::recovery, experiment_.recovery.within);
+  const BootTime begun = now();
+  const std::optional<AbortDecided> earlier = std::exchange(stop_, std::nullopt);
+  ending_ = false;
+  watching_ = false;
+  judge_.begin_recovery(begun);
+  RecoveryMeasured measured;
+  const BootTime deadline = begun + experiment_.recovery.within;
+  for (;;) {
+    const std::optional<Duration> after = judge_.recovered(now());
+    if (after) {
+      measured.recovered = true;
+      measured.after = *after;
+      break;
+    }
+    if (now() >= deadline || !going()) break;
+    co_await sampled_.wait_until(around_.clock, std::min(deadline, now() + 100ms));
+  }
+  measured.held = experiment_.recovery.hold;
+  const bool person_left = stop_.has_value();
+  if (earlier) stop_ = earlier;
+  if (!person_left || measured.recovered) emit(std::move(measured));
+}
+
+void Run::judge_fault() {
+  if (!fault_begun_ || refused_) return;
+  enter(Phase::judge, {});
+  for (ConditionStatus& status : judge_.final_statuses(Phase::fault, now())) {
+    emit(std::move(status));
+  }
+  for (SliSummary& summary : judge_.summaries(Phase::fault)) emit(std::move(summary));
+  for (SliSummary& summary : judge_.summaries(Phase::recovery)) emit(std::move(summary));
+}
+
+Task<void> Run::check_host() {
+  leaving_ = !executor_lost_;
+  HostChecked checked;
+  checked.host = host_;
+  if (executor_lost_) {
+    checked.clean = keeper_clean_;
+    checked.residue = keeper_residue_;
+    if (!keeper_clean_ && checked.residue.empty()) {
+      checked.residue.push_back({"unknown: the executor was lost and nobody reported",
+                                 "sudo ordeal recover"});
+    }
+  } else if (armed_) {
+    auto report = co_await executor_->check_host();
+    if (report.has_value()) {
+      checked.clean = report.value().clean;
+      checked.residue = report.value().residue;
+      checked.changed_by_others = report.value().changed_by_others;
+      checked.kept = report.value().kept;
+    } else {
+      checked.clean = false;
+      checked.residue.push_back({"unknown: " + report.error().message(), "sudo ordeal recover"});
+    }
+  }
+  if (armed_) emit(std::move(checked));
+  if (!executor_lost_) {
+    auto left = co_await executor_->bye();
+    if (left.has_error()) note("warning", "executor: " + left.error().message());
+  }
+}
+
+void Run::finish() {
+  RunEnded ended;
+  ended.verdict = fold_.verdict();
+  emit(std::move(ended));
+}
+
+void Run::enter(Phase phase, Duration planned) {
+  phase_ = phase;
+  emit(PhaseStarted{phase, planned});
+}
+
+void Run::emit(EventData data) {
+  Event event;
+  event.seq = ++seq_;
+  event.t = now() - start_;
+  event.data = std::move(data);
+  fold_.apply(event);
+  sink_(event);
+}
+
+void Run::refuse(Phase phase, std::string text) {
+  refused_ = true;
+  emit(RunRefused{phase, std::move(text)});
+}
+
+void Run::note(std::string level, std::string text) {
+  emit(Note{std::move(level), std::move(text)});
+}
+
+Task<Verdict> run_experiment(const Experiment& experiment, Options options,
+                             Surroundings surroundings, EventSink sink) {
+  Run run(experiment, std::move(options), std::move(surroundings), std::move(sink));
+  co_return co_await run.go();
+}
+
+}  // namespace ordeal::run
