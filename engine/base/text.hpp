@@ -15,8 +15,9 @@ std::string nearest_word(std::string_view word, std::span<const std::string> can
 std::string join_or(std::span<const std::string> words);
 std::string join(std::span<const std::string> words, std::string_view separator);
 
-// Control characters and escape sequences become \xNN: foreign text cannot move the cursor, forge
-// log lines or start a CI command. Cut at `limit` bytes with "...".
+// Control characters, escape sequences, direction marks and bytes that are not UTF-8 become \xNN or
+// \u{N}: foreign text cannot move the cursor, forge log lines or break a file. The result is valid
+// UTF-8. Cut after about `limit` bytes with "...".
 std::string printable(std::string_view text, std::size_t limit = 400);
 
 }  // namespace ordeal
