@@ -2,7 +2,7 @@
 //
 // Buckets below 128 us are 1 us wide. Above, each power of two has 64 buckets, so a bucket is at
 // most 1/64 of its lower edge wide and its midpoint is at most 1/128 = 0.8% away from any value in
-// it. One hour (the most that is kept apart) is bucket 1706. Only the range between the lowest and
+// it. One hour (the most that is kept apart) is bucket 1707. Only the range between the lowest and
 // the highest bucket in use is stored: 100 ms of requests take some hundred bytes.
 #pragma once
 
