@@ -74,7 +74,7 @@ Duration Histogram::quantile(double q) const {
   return midpoint(first_ + i);
 }
 
-std::vector<std::int64_t> Histogram::sparse() const {
+std::vector<std::int64_t> Histogram::pairs() const {
   std::vector<std::int64_t> out;
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     if (counts_[i] == 0) continue;
@@ -84,16 +84,15 @@ std::vector<std::int64_t> Histogram::sparse() const {
   return out;
 }
 
-Result<Histogram> Histogram::from_sparse(const std::vector<std::int64_t>& pairs) {
+Histogram Histogram::from_pairs(const std::vector<std::int64_t>& pairs) {
   const auto last = static_cast<std::int64_t>(bucket_of(kLongest));
-  if (pairs.size() % 2 != 0) return Error(Code::invalid, "histogram: a bucket without its count");
   Histogram out;
-  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
     const std::int64_t bucket = pairs[i];
     const std::int64_t count = pairs[i + 1];
-    if (bucket < 0 || bucket > last || count < 0 ||
+    if (bucket < 0 || bucket > last || count <= 0 ||
         count > std::numeric_limits<std::uint32_t>::max()) {
-      return Error(Code::invalid, "histogram: a bucket or a count is out of range");
+      continue;
     }
     out.at(static_cast<std::size_t>(bucket)) += static_cast<std::uint32_t>(count);
     out.count_ += count;

@@ -28,9 +28,10 @@ class Histogram {
   Duration quantile(double q) const;
 
   // Pairs bucket, count, bucket, count, ... in rising order: model::Samples::latency.
-  std::vector<std::int64_t> sparse() const;
-  // Reads `sparse()` back. Errors: an odd length, a bucket or a count out of range.
-  static Result<Histogram> from_sparse(const std::vector<std::int64_t>& pairs);
+  std::vector<std::int64_t> pairs() const;
+  // Reads `pairs()` back. A pair that is out of range, or half, is left out: a stored stream can be
+  // damaged, and one bad slice must not lose the rest.
+  static Histogram from_pairs(const std::vector<std::int64_t>& pairs);
 
   static std::size_t bucket_of(Duration value);
   static Duration midpoint(std::size_t bucket);

@@ -73,21 +73,23 @@ TEST(Histogram, MergeIsTheSumOfBoth) {
   }
   a.merge(b);
   EXPECT_EQ(a.count(), 1000);
-  EXPECT_EQ(a.sparse(), both.sparse());
+  EXPECT_EQ(a.pairs(), both.pairs());
 }
 
-TEST(Histogram, SparseFormReadsBack) {
+TEST(Histogram, PairsReadBack) {
   Histogram histogram;
   histogram.add(3ms, 5);
   histogram.add(2h);
-  const std::vector<std::int64_t> pairs = histogram.sparse();
+  const std::vector<std::int64_t> pairs = histogram.pairs();
   ASSERT_EQ(pairs.size(), 4U);
   EXPECT_EQ(pairs[1], 5);
-  EXPECT_EQ(Histogram::from_sparse(pairs).value().sparse(), pairs);
-  EXPECT_TRUE(Histogram::from_sparse({1}).has_error());
-  EXPECT_TRUE(Histogram::from_sparse({-1, 1}).has_error());
-  EXPECT_TRUE(Histogram::from_sparse({5000, 1}).has_error());
-  EXPECT_TRUE(Histogram::from_sparse({5, -1}).has_error());
+  EXPECT_EQ(Histogram::from_pairs(pairs).pairs(), pairs);
+  EXPECT_EQ(Histogram::from_pairs(pairs).count(), 6);
+}
+
+TEST(Histogram, DamagedPairsAreLeftOut) {
+  EXPECT_EQ(Histogram::from_pairs({1}).count(), 0);
+  EXPECT_EQ(Histogram::from_pairs({-1, 1, 5000, 1, 5, -1, 7, 3}).count(), 3);
 }
 
 }  // namespace
