@@ -1,0 +1,274 @@
+// `ordeal run`, `ordeal plan`, `ordeal validate`: read every file first, then run them in order.
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "engine/cli/archive.hpp"
+#include "engine/cli/cli.hpp"
+#include "engine/cli/control.hpp"
+#include "engine/cli/paths.hpp"
+#include "engine/cli/screen.hpp"
+#include "engine/cli/session.hpp"
+#include "engine/os/linux/random.hpp"
+#include "engine/report/render.hpp"
+#include "engine/spec/spec.hpp"
+#include "faults/catalogue.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+using model::Exit;
+
+// Everything that needs root and is therefore made before root is given up, for one file.
+struct Prepared {
+  std::string run;
+  os::ExecutorProcess executor;
+  os::Fd control;
+};
+
+std::vector<model::FaultDescription> descriptions() {
+  std::vector<model::FaultDescription> out;
+  for (const fault::Fault& fault : catalogue()) out.push_back(fault.description);
+  return out;
+}
+
+std::string new_run_id(os::Random& random) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return make_run_id(WallTime(std::chrono::seconds(now)), random.next());
+}
+
+Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random) {
+  Prepared out;
+  out.run = new_run_id(random);
+  TRY(auto path, executor_path());
+  TRY(out.executor, os::start_executor(path));
+  if (options.command == "run") {
+    TRY(out.control, bind_control(control_directory(), out.run, who.uid, who.gid));
+  }
+  return out;
+}
+
+struct Reading {
+  std::vector<std::optional<model::Experiment>> experiments;  // one for each file
+  std::vector<report::NotRun> broken;
+};
+
+Reading read_all_files(const Options& options) {
+  Reading out;
+  const auto known = descriptions();
+  for (const std::string& file : options.words) {
+    spec::Input input;
+    input.file = file;
+    input.vars = options.vars;
+    input.read = [](const std::string& path) {
+      return os::read_file(path, spec::kMostBytes + 1);
+    };
+    spec::Outcome outcome = spec::parse_experiment(input, known);
+    for (const auto& warning : outcome.warnings) {
+      fmt::print(stderr, "{}: warning\n", spec::to_string(warning));
+    }
+    for (const auto& problem : outcome.problems) {
+      fmt::print(stderr, "{}\n", spec::to_string(problem));
+    }
+    if (!outcome.problems.empty()) {
+      const auto& first = outcome.problems.front();
+      out.broken.push_back({file, first.place.line, "", Exit::invalid, first.text});
+    }
+    out.experiments.push_back(std::move(outcome.experiment));
+  }
+  return out;
+}
+
+bool is_restore_none(const model::Step& step) {
+  const auto* restore = step.with.if_contains("restore");
+  const auto* object = restore == nullptr ? nullptr : restore->if_object();
+  const auto* how = object == nullptr ? nullptr : object->if_contains("how");
+  return how != nullptr && *how == "none";
+}
+
+// What a run would do without a net, or empty.
+std::string without_net(const model::Experiment& experiment) {
+  std::string out;
+  if (experiment.abort_if_none) out = "nothing stops it early (abort_if: none)";
+  for (const model::Step* step : model::steps_of(experiment)) {
+    if (!is_restore_none(*step)) continue;
+    out += (out.empty() ? "" : ", and ") + step->name + " is NOT UNDOABLE (restore: none)";
+  }
+  return out;
+}
+
+// On a terminal a person says yes; elsewhere --yes must have been given.
+bool agreed(const Options& options, const model::Experiment& experiment) {
+  const std::string danger = without_net(experiment);
+  if (danger.empty() || options.yes || options.command == "plan" || options.baseline_only) {
+    return true;
+  }
+  if (::isatty(STDIN_FILENO) != 1) {
+    complain(fmt::format("{}: {}; without a terminal this needs --yes", experiment.name, danger));
+    return false;
+  }
+  fmt::print(stderr, "{}: {}. Run it? [y/N] ", experiment.name, danger);
+  std::string line;
+  std::getline(std::cin, line);
+  return line == "y" || line == "yes";
+}
+
+void write_report(const std::string& kind, const std::string& path,
+                  const std::vector<report::Report>& reports,
+                  const std::vector<report::NotRun>& not_run, const std::string& events) {
+  Result<void> written = ok();
+  if (kind == "junit") {
+    written = os::replace_file(path, report::to_junit(reports, not_run));
+  } else if (!reports.empty()) {
+    const report::Report& last = reports.back();
+    if (kind == "json") written = os::replace_file(path, report::to_json(last));
+    if (kind == "md") written = os::replace_file(path, report::to_markdown(last));
+    if (kind == "html") written = os::replace_file(path, report::to_html(last));
+    if (kind == "events") {
+      auto stored = os::read_file(events, 1u << 30);
+      written = stored.has_value() ? os::replace_file(path, stored.value())
+                                   : Result<void>(stored.error());
+    }
+  } else if (kind == "json") {
+    boost::json::object exit{{"code", 2}, {"name", "invalid"}};
+    exit["reason"] = not_run.empty() ? "" : not_run.front().message;
+    boost::json::object object;
+    object["exit"] = std::move(exit);
+    written = os::replace_file(path, boost::json::serialize(object) + "\n");
+  }
+  if (written.has_error()) complain("report not written: " + written.error().message());
+}
+
+void write_reports(const Options& options, const std::vector<report::Report>& reports,
+                   const std::vector<report::NotRun>& not_run, const std::string& events) {
+  for (const auto& [kind, path] : options.reports) {
+    write_report(kind, path, reports, not_run, events);
+  }
+  if (environment("GITHUB_ACTIONS") != "true") return;
+  const std::string summary = environment("GITHUB_STEP_SUMMARY");
+  std::string markdown;
+  for (const report::Report& report : reports) {
+    markdown += report::to_markdown(report) + "\n";
+    for (const std::string& line : report::to_annotations(report)) fmt::print("{}\n", line);
+  }
+  for (const report::NotRun& one : not_run) {
+    for (const std::string& line : report::to_annotations(one)) fmt::print("{}\n", line);
+  }
+  if (summary.empty()) return;
+  if (std::FILE* file = std::fopen(summary.c_str(), "a")) {
+    std::fwrite(markdown.data(), 1, markdown.size(), file);
+    std::fclose(file);
+  }
+}
+
+Exit exit_of(const report::Report& report) {
+  return report.verdict ? static_cast<Exit>(report.verdict->exit) : Exit::error;
+}
+
+void print_plan(const Options& options, const report::Report& report) {
+  report::Style style;
+  style.color = use_color(options);
+  if (report.planned) fmt::print("{}", report::to_plan_text(report, style));
+  if (report.verdict && report.verdict->exit != 0) complain(report.verdict->reason);
+}
+
+int run_files(const Options& options, const os::Caller& who, std::vector<Prepared> prepared,
+              const Reading& reading) {
+  os::LinuxRandom random;
+  std::vector<report::Report> reports;
+  std::vector<report::NotRun> skipped;
+  Exit worst = Exit::upheld;
+  bool stop = false;
+  std::string events;
+  for (std::size_t i = 0; i < reading.experiments.size(); ++i) {
+    const model::Experiment& experiment = *reading.experiments[i];
+    if (stop) {
+      skipped.push_back({experiment.file, 0, experiment.name, worst,
+                         "not started after an earlier experiment"});
+      continue;
+    }
+    if (!agreed(options, experiment)) {
+      worst = model::worse_of(worst, Exit::refused);
+      continue;
+    }
+    Session session{options, experiment, prepared[i].run, options.seed.value_or(random.next() >> 32),
+                    std::move(prepared[i].executor), std::move(prepared[i].control),
+                    history_directory(who), who.name};
+    events = Archive(session.history, session.run).events_path();
+    reports.push_back(run_session(std::move(session)));
+    const Exit exit = exit_of(reports.back());
+    if (options.command == "plan") print_plan(options, reports.back());
+    worst = model::worse_of(worst, exit);
+    stop = exit == Exit::interrupted || exit == Exit::error || exit == Exit::dirty ||
+           exit == Exit::not_recovered || (options.fail_fast && exit != Exit::upheld);
+  }
+  write_reports(options, reports, skipped, events);
+  return static_cast<int>(worst);
+}
+
+}  // namespace
+
+int command_run(const Options& options) {
+  if (options.words.empty()) {
+    complain(fmt::format("{} needs an experiment file; make one with: ordeal new process.kill",
+                         options.command));
+    return static_cast<int>(Exit::invalid);
+  }
+  const bool plan = options.command == "plan";
+  const os::Caller who = os::caller();
+  std::vector<Prepared> prepared;
+  std::string why_not;
+  if (os::is_root() || plan) {
+    os::LinuxRandom random;
+    for (std::size_t i = 0; i < options.words.size() && why_not.empty(); ++i) {
+      auto one = prepare(options, who, random);
+      if (one.has_error()) why_not = one.error().message();
+      if (one.has_value()) prepared.push_back(std::move(one.value()));
+    }
+  } else {
+    why_not = fmt::format("run changes this host and needs root (it drops it before it reads the "
+                          "file): sudo ordeal run {}",
+                          fmt::join(options.words, " "));
+  }
+  if (auto dropped = os::become_caller(who); dropped.has_error()) {
+    complain(dropped.error().message());
+    return static_cast<int>(Exit::refused);
+  }
+  const Reading reading = read_all_files(options);
+  if (!reading.broken.empty()) {
+    write_reports(options, {}, reading.broken, "");
+    return static_cast<int>(Exit::invalid);
+  }
+  if (!why_not.empty()) {
+    complain(why_not);
+    return static_cast<int>(Exit::refused);
+  }
+  return run_files(options, who, std::move(prepared), reading);
+}
+
+int command_validate(const Options& options) {
+  if (options.words.empty()) {
+    complain("validate needs an experiment file");
+    return static_cast<int>(Exit::invalid);
+  }
+  const Reading reading = read_all_files(options);
+  for (std::size_t i = 0; i < options.words.size(); ++i) {
+    const auto& experiment = reading.experiments[i];
+    if (experiment) {
+      fmt::print("{}: ok: {}, {} step(s), method {}, earliest end after {}\n", options.words[i],
+                 experiment->name, model::steps_of(*experiment).size(),
+                 format_duration(model::method_duration(*experiment)),
+                 format_duration(experiment->warmup + experiment->baseline +
+                                 model::method_duration(*experiment) +
+                                 experiment->recovery.hold));
+    }
+  }
+  return reading.broken.empty() ? 0 : static_cast<int>(Exit::invalid);
+}
+
+}  // namespace ordeal::cli

@@ -1,0 +1,231 @@
+#include "engine/cli/options.hpp"
+
+#include <boost/program_options.hpp>
+#include <fmt/format.h>
+#include <sstream>
+
+#include "engine/base/text.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+struct CommandHelp {
+  const char* name;
+  const char* usage;
+  const char* summary;
+  bool first_page;
+};
+
+constexpr CommandHelp kCommands[] = {
+    {"run", "run FILE...", "check, inject, watch, put back, and give a verdict", true},
+    {"plan", "plan FILE...", "show what would happen; touches nothing", true},
+    {"validate", "validate FILE...", "check experiment files", true},
+    {"faults", "faults [NAME]", "what can be broken, and how it is told", true},
+    {"new", "new FAULT", "print a commented experiment file to start from", true},
+    {"doctor", "doctor", "what this machine can do, and what mends the rest", true},
+    {"status", "status", "what is going on, and what is left on this host", true},
+    {"recover", "recover", "put back what a crash left behind", true},
+    {"halt", "halt", "stop everything now, and start nothing until lifted", true},
+    {"abort", "abort [RUN]", "stop one run and put everything back", true},
+    {"runs", "runs", "runs of the past", true},
+    {"report", "report [RUN]", "show a run of the past", true},
+    {"schema", "schema", "the JSON Schema of experiment files", false},
+    {"version", "version", "the version", false},
+};
+
+po::options_description options_of(const std::string& command) {
+  po::options_description out(fmt::format("ordeal {}", command));
+  auto add = out.add_options();
+  add("help,h", "this page");
+  const bool reads = command == "run" || command == "plan" || command == "validate";
+  const bool runs = command == "run" || command == "plan";
+  if (reads) {
+    add("var", po::value<std::vector<std::string>>()->composing(),
+        "NAME=VALUE for a variable of the file; repeatable");
+  }
+  if (runs) add("seed", po::value<std::uint64_t>(), "repeat the random choices of an earlier run");
+  if (command == "run") {
+    add("report", po::value<std::vector<std::string>>()->composing(),
+        "KIND=PATH, KIND one of json junit md html events; repeatable");
+    add("output", po::value<std::string>()->default_value("text"),
+        "text, json (events, a line each) or quiet");
+    add("quiet,q", "print what a CI log needs and no more");
+    add("baseline-only", "measure and judge the steady state, inject nothing");
+    add("control", "the whole run with zero magnitudes: shows false alarms");
+    add("fail-fast", "with several files: stop at the first that is not upheld");
+    add("stop-on-violation", "put back as soon as the hypothesis is violated");
+    add("yes,y", "do not ask, where abort_if or restore is none");
+  }
+  if (command == "plan") add("strict", "exit 3 when something could not be checked");
+  if (command == "status") add("exit-code", "0: nothing of ours on this host, 9: something is");
+  if (command == "recover") {
+    add("print", "print the command that a person would type for each undo");
+    add("dry-run", "say what would be undone, touch nothing");
+  }
+  if (command == "halt") {
+    add("lift", "allow runs again");
+  }
+  if (command == "halt" || command == "abort") {
+    add("reason", po::value<std::string>(), "why; goes into events and reports");
+  }
+  if (command == "report") {
+    add("format", po::value<std::string>()->default_value("text"),
+        "text, html, md, junit, json or events");
+  }
+  if (command == "runs") add("limit", po::value<std::int64_t>(), "how many (default 20)");
+  add("color", po::value<std::string>()->default_value("auto"), "auto, always or never");
+  return out;
+}
+
+Error unknown_option(const std::string& word, const po::options_description& known) {
+  std::vector<std::string> names;
+  for (const auto& option : known.options()) names.push_back("--" + option->long_name());
+  const std::string nearest = nearest_word(word, names);
+  return Error(Code::invalid,
+               fmt::format("unknown option {}{}", printable(word),
+                           nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+}
+
+Result<void> pairs(const po::variables_map& map, const char* name,
+                   const std::function<void(std::string, std::string)>& take) {
+  if (!map.contains(name)) return ok();
+  for (const std::string& item : map[name].as<std::vector<std::string>>()) {
+    const std::size_t equals = item.find('=');
+    if (equals == item.npos || equals == 0) {
+      return Error(Code::invalid, fmt::format("--{} {}: expected NAME=VALUE", name, item));
+    }
+    take(item.substr(0, equals), item.substr(equals + 1));
+  }
+  return ok();
+}
+
+template <class Enum>
+Result<Enum> choice(const po::variables_map& map, const char* name,
+                    const std::vector<std::pair<std::string, Enum>>& known) {
+  const auto word = map[name].as<std::string>();
+  std::vector<std::string> names;
+  for (const auto& [text, value] : known) {
+    if (text == word) return value;
+    names.push_back(text);
+  }
+  return Error(Code::invalid, fmt::format("--{} {}: expected {}", name, printable(word),
+                                          join_or(names)));
+}
+
+Result<Options> fill(const std::string& command, const po::variables_map& map) {
+  Options out;
+  out.command = command;
+  out.help = map.contains("help");
+  if (map.contains("word")) out.words = map["word"].as<std::vector<std::string>>();
+  CHECK_OK(pairs(map, "var", [&](std::string name, std::string value) {
+    out.vars[std::move(name)] = std::move(value);
+  }));
+  std::string bad_kind;
+  CHECK_OK(pairs(map, "report", [&](std::string kind, std::string path) {
+    const bool known = kind == "json" || kind == "junit" || kind == "md" || kind == "html" ||
+                       kind == "events";
+    if (!known) bad_kind = kind;
+    out.reports.emplace_back(std::move(kind), std::move(path));
+  }));
+  if (!bad_kind.empty()) {
+    return Error(Code::invalid, fmt::format("--report {}: expected json, junit, md, html or events",
+                                            printable(bad_kind)));
+  }
+  if (map.contains("seed")) out.seed = map["seed"].as<std::uint64_t>();
+  if (map.contains("output")) {
+    TRY(out.output, choice<Output>(map, "output", {{"text", Output::text},
+                                                    {"json", Output::json},
+                                                    {"quiet", Output::quiet}}));
+  }
+  TRY(out.color, choice<Color>(map, "color", {{"auto", Color::automatic},
+                                               {"always", Color::always},
+                                               {"never", Color::never}}));
+  if (map.contains("quiet")) out.output = Output::quiet;
+  out.baseline_only = map.contains("baseline-only");
+  out.control = map.contains("control");
+  out.fail_fast = map.contains("fail-fast");
+  out.stop_on_violation = map.contains("stop-on-violation");
+  out.yes = map.contains("yes");
+  out.strict = map.contains("strict");
+  out.exit_code = map.contains("exit-code");
+  out.print = map.contains("print");
+  out.dry_run = map.contains("dry-run");
+  out.lift = map.contains("lift");
+  if (map.contains("reason")) out.reason = map["reason"].as<std::string>();
+  if (map.contains("format")) out.format = map["format"].as<std::string>();
+  if (map.contains("limit")) out.limit = map["limit"].as<std::int64_t>();
+  return out;
+}
+
+Error unknown_command(const std::string& word) {
+  std::vector<std::string> names;
+  for (const CommandHelp& command : kCommands) names.emplace_back(command.name);
+  const std::string nearest = nearest_word(word, names);
+  return Error(Code::invalid,
+               fmt::format("unknown command {}{}", printable(word),
+                           nearest.empty() ? "; see ordeal --help"
+                                           : fmt::format("; did you mean {}?", nearest)));
+}
+
+}  // namespace
+
+Result<Options> read_options(int argc, const char* const* argv) {
+  if (argc < 2) return Options{};
+  const std::string command = argv[1];
+  if (command == "--help" || command == "-h" || command == "help") {
+    Options out;
+    out.help = true;
+    if (argc > 2) out.command = argv[2];
+    return out;
+  }
+  if (command == "--version") {
+    Options out;
+    out.command = "version";
+    return out;
+  }
+  bool known = false;
+  for (const CommandHelp& one : kCommands) known = known || command == one.name;
+  if (!known) return unknown_command(command);
+
+  const po::options_description visible = options_of(command);
+  po::options_description all;
+  all.add(visible).add_options()("word", po::value<std::vector<std::string>>());
+  po::positional_options_description positional;
+  positional.add("word", -1);
+  try {
+    po::variables_map map;
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(argc - 1, argv + 1)
+                  .options(all)
+                  .positional(positional)
+                  .style(style)
+                  .run(),
+              map);
+    po::notify(map);
+    return fill(command, map);
+  } catch (const po::unknown_option& problem) {
+    return unknown_option(problem.get_option_name(), visible);
+  } catch (const po::error& problem) {
+    return Error(Code::invalid, printable(problem.what()));
+  }
+}
+
+std::string help_text(const std::string& command) {
+  for (const CommandHelp& one : kCommands) {
+    if (command != one.name) continue;
+    std::ostringstream out;
+    out << "usage: ordeal " << one.usage << "\n\n" << one.summary << "\n\n" << options_of(command);
+    return out.str();
+  }
+  std::string out =
+      "ordeal: break your service on purpose, on plain Linux hosts, and get the machine back\n\n";
+  for (const CommandHelp& one : kCommands) {
+    if (one.first_page) out += fmt::format("  ordeal {:<18} {}\n", one.usage, one.summary);
+  }
+  out += "\nordeal COMMAND --help shows its options. Start with: ordeal new process.kill\n";
+  return out;
+}
+
+}  // namespace ordeal::cli

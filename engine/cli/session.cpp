@@ -1,0 +1,231 @@
+#include "engine/cli/session.hpp"
+
+#include <csignal>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "engine/cli/archive.hpp"
+#include "engine/cli/cli.hpp"
+#include "engine/cli/control.hpp"
+#include "engine/cli/paths.hpp"
+#include "engine/cli/screen.hpp"
+#include "engine/os/event.hpp"
+#include "engine/os/linux/client/client.hpp"
+#include "engine/os/linux/clock.hpp"
+#include "engine/os/linux/files.hpp"
+#include "engine/os/linux/processes.hpp"
+#include "engine/os/linux/random.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+
+// A person's wish to stop, from a signal or from the control socket.
+class Wish final : public run::Interrupt {
+ public:
+  void make(std::string reason) {
+    if (!reason_.empty()) return;
+    reason_ = std::move(reason);
+    made_.notify();
+  }
+  Task<std::string> wait() override {
+    while (reason_.empty()) co_await made_.wait();
+    co_return reason_;
+  }
+
+ private:
+  std::string reason_;
+  os::Event made_;
+};
+
+std::string signal_reason(int signal) {
+  switch (signal) {
+    case SIGINT: return "ctrl-C";
+    case SIGTERM: return "SIGTERM";
+    case SIGHUP: return "SIGHUP: the terminal is gone";
+    case SIGQUIT: return "ctrl-\\";
+    default: return fmt::format("signal {}", signal);
+  }
+}
+
+Task<void> watch_signals(Wish& wish) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
+  signals.add(SIGQUIT);
+  signals.add(SIGTSTP);
+  for (;;) {
+    const int signal = co_await signals.async_wait(asio::use_awaitable);
+    if (signal == SIGTSTP) {
+      // A stopped front lets its leases lapse: the faults would end while the user believes that
+      // they are paused.
+      fmt::print(stderr, "\nctrl-Z is off during a run; ctrl-C puts everything back and stops\n");
+    } else {
+      wish.make(signal_reason(signal));
+    }
+  }
+}
+
+std::string phase_word(const report::Report& report) {
+  return boost::describe::enum_to_string(report.current_phase(), "?");
+}
+
+boost::json::object answer(const boost::json::object& question, const report::Report& report,
+                           Wish& wish) {
+  boost::json::object out;
+  out["run"] = boost::json::string(report.about.run);
+  const auto* ask = question.if_contains("ask");
+  if (ask != nullptr && *ask == "abort") {
+    const auto* reason = question.if_contains("reason");
+    const bool given = reason != nullptr && reason->is_string() && !reason->get_string().empty();
+    wish.make(given ? "ordeal abort: " + std::string(reason->get_string()) : "ordeal abort");
+    out["accepted"] = true;
+    return out;
+  }
+  out["name"] = boost::json::string(report.about.name);
+  out["phase"] = boost::json::string(phase_word(report));
+  boost::json::array active;
+  for (const report::StepRow& step : report.steps) {
+    if (step.active()) active.push_back(boost::json::string(step.plan.name + " on " + step.host));
+  }
+  out["active"] = std::move(active);
+  out["reverting"] = report.abort.has_value();
+  return out;
+}
+
+Task<void> redraw(os::Clock& clock, Screen& screen, const report::Fold& fold, BootTime start) {
+  constexpr Duration kFrame = 250ms;
+  for (;;) {
+    screen.redraw(fold.report(), clock.now() - start);
+    co_await clock.sleep(kFrame);
+  }
+}
+
+run::Options run_options(const Session& session) {
+  run::Options out;
+  out.run_id = session.run;
+  out.seed = session.seed;
+  out.stop_on_violation = session.options.stop_on_violation;
+  if (session.options.command == "plan") out.mode = run::Mode::plan_only;
+  if (session.options.baseline_only) out.mode = run::Mode::baseline_only;
+  if (session.options.control) out.mode = run::Mode::control;
+  out.about.version = ORDEAL_VERSION;
+  out.about.host = os::node_name();
+  out.about.user = session.user;
+  out.about.kernel = os::kernel_release();
+  out.about.started_by = environment("CI").empty() ? "cli" : "ci";
+  return out;
+}
+
+class Runner {
+ public:
+  explicit Runner(Session session)
+      : session_(std::move(session)), clock_(loop_.get_executor()),
+        processes_(loop_.get_executor(), clock_, ""), files_(loop_.get_executor(), clock_),
+        client_(loop_.get_executor(), clock_),
+        quiet_plan_(session_.options.command == "plan"),
+        archive_(session_.history, session_.run),
+        screen_(quiet_plan_ ? nullptr
+                            : make_screen(session_.options, session_.run,
+                                          archive_.report_path())) {}
+
+  report::Report run() {
+    asio::co_spawn(loop_, everything(), [this](std::exception_ptr problem) {
+      failure_ = problem;
+      loop_.stop();
+    });
+    loop_.run();
+    if (failure_) say_failure();
+    os::reap(session_.executor, 3s);
+    if (screen_) screen_->finish(fold_.report());
+    if (!quiet_plan_) {
+      for (const std::string& problem : archive_.finish(fold_.report())) {
+        complain("history not stored: " + problem);
+      }
+    }
+    return fold_.report();
+  }
+
+ private:
+  Task<void> everything() {
+    const BootTime start = clock_.now();
+    if (screen_) {
+      co_await (the_run() || watch_signals(wish_) || control() ||
+                redraw(clock_, *screen_, fold_, start));
+    } else {
+      co_await (the_run() || watch_signals(wish_) || control());
+    }
+  }
+
+  Task<void> control() {
+    if (session_.control) {
+      Answerer answerer = [this](const boost::json::object& question) {
+        return answer(question, fold_.report(), wish_);
+      };
+      co_await serve_control(std::move(session_.control), std::move(answerer));
+    }
+    os::Event never;
+    co_await never.wait();
+  }
+
+  Task<void> the_run() {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    run::Surroundings around{
+        clock_, random_, probe::Tools{clock_, client_, processes_, files_}, wish_,
+        [this, executor](fleet::Pushed pushed) { return connect(executor, std::move(pushed)); }};
+    run::Options options = run_options(session_);
+    options.about.wall = clock_.wall();
+    run::EventSink sink = [this](const model::Event& event) { take(event); };
+    co_await run::run_experiment(session_.experiment, std::move(options), std::move(around),
+                                 std::move(sink));
+  }
+
+  Task<Result<std::unique_ptr<fleet::Executor>>> connect(asio::any_io_executor executor,
+                                                         fleet::Pushed pushed) {
+    if (!session_.executor.wire) co_return Error(Code::failed, "it was not started");
+    co_return std::make_unique<fleet::Executor>(
+        clock_, os::wire_stream(executor, session_.executor),
+        os::report_stream(executor, session_.executor), std::move(pushed));
+  }
+
+  void take(const model::Event& event) {
+    fold_.apply(event);
+    if (!quiet_plan_) archive_.add(event);
+    if (screen_) screen_->show(event, fold_.report());
+  }
+
+  // Our own bug. The executor saw the wire close and puts everything back.
+  void say_failure() {
+    try {
+      std::rethrow_exception(failure_);
+    } catch (const std::exception& problem) {
+      complain(fmt::format("internal error: {}; see ordeal status", problem.what()));
+    }
+  }
+
+  Session session_;
+  asio::io_context loop_{1};
+  os::LinuxClock clock_;
+  os::LinuxRandom random_;
+  os::LinuxProcesses processes_;
+  os::LinuxFiles files_;
+  os::LinuxClient client_;
+  bool quiet_plan_;
+  Wish wish_;
+  report::Fold fold_;
+  Archive archive_;
+  std::unique_ptr<Screen> screen_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+report::Report run_session(Session session) {
+  Runner runner(std::move(session));
+  return runner.run();
+}
+
+}  // namespace ordeal::cli

@@ -1,0 +1,31 @@
+// One run as the command line does it: the wiring of seams, signals, screen and history around
+// run::run_experiment.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/cli/options.hpp"
+#include "engine/model/experiment.hpp"
+#include "engine/os/linux/executor_process.hpp"
+#include "engine/report/report.hpp"
+#include "engine/run/run.hpp"
+
+namespace ordeal::cli {
+
+struct Session {
+  const Options& options;
+  const model::Experiment& experiment;
+  std::string run;
+  std::uint64_t seed = 0;
+  os::ExecutorProcess executor;
+  os::Fd control;  // listening socket, or none
+  std::string history;
+  std::string user;
+};
+
+// Runs it to its verdict; what happened is in the report.
+report::Report run_session(Session session);
+
+}  // namespace ordeal::cli

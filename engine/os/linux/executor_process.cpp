@@ -1,0 +1,81 @@
+#include "engine/os/linux/executor_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "engine/os/linux/stream.hpp"
+
+namespace ordeal::os {
+namespace {
+
+std::vector<std::string> clean_environment() {
+  std::vector<std::string> out = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C"};
+  for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY"}) {
+    if (const char* value = std::getenv(name)) out.push_back(std::string(name) + "=" + value);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<ExecutorProcess> start_executor(const std::string& path) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return Error::system(errno, "socketpair");
+  }
+  Fd ours(ends[0]);
+  Fd theirs(ends[1]);
+  TRY(auto reports, make_pipe());
+
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, reports.write.get(), STDERR_FILENO);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  std::string program = path;
+  std::string how = "--stdio";
+  char* const argv[] = {program.data(), how.data(), nullptr};
+  std::vector<std::string> environment = clean_environment();
+  std::vector<char*> pointers;
+  for (std::string& entry : environment) pointers.push_back(entry.data());
+  pointers.push_back(nullptr);
+  pid_t pid = -1;
+  const int problem =
+      ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, pointers.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (problem != 0) return Error::system(problem, path);
+
+  ExecutorProcess out;
+  out.wire = std::move(ours);
+  out.reports = std::move(reports.read);
+  out.pid = pid;
+  return out;
+}
+
+void reap(const ExecutorProcess& process, Duration at_most) {
+  if (process.pid <= 0) return;
+  const Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  pollfd ended{handle.get(), POLLIN, 0};
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(at_most);
+  if (handle) ::poll(&ended, 1, static_cast<int>(wait.count()));
+  ::waitpid(process.pid, nullptr, WNOHANG);
+}
+
+std::unique_ptr<Stream> wire_stream(asio::any_io_executor executor, ExecutorProcess& process) {
+  return std::make_unique<FdStream>(executor, std::move(process.wire));
+}
+
+std::unique_ptr<Stream> report_stream(asio::any_io_executor executor, ExecutorProcess& process) {
+  return std::make_unique<FdStream>(executor, std::move(process.reports));
+}
+
+}  // namespace ordeal::os
