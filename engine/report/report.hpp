@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/histogram.hpp"
 #include "engine/model/event.hpp"
 
 namespace ordeal::report {
@@ -20,28 +21,21 @@ struct PhaseSpan {
   Duration planned{};          // 0: unknown
 };
 
-// One condition of the file, with where it stood last in each phase that judged it.
+// One condition of the file, with where it stood last in each phase.
 struct ConditionRow {
   model::ConditionInfo info;
-  std::string measure;  // "shop.success": the text before the comparison; all of it for others
+  std::string measure;  // "shop.success": the text before the comparison; all of it for flags
+  std::string limit;    // "<= 2s": the comparison and what follows; empty for flags
   std::optional<model::ConditionStatus> before;  // baseline
-  std::optional<model::ConditionStatus> during;  // fault
+  std::optional<model::ConditionStatus> during;  // injection and fault
   std::optional<model::ConditionStatus> after;   // recovery
-  std::optional<Duration> broken_at;             // first seen broken in the fault phase
-  // The value furthest on the bad side (highest for <, lowest for >) and when, in the fault phase.
-  std::optional<double> worst;
-  std::string worst_text;
-  Duration worst_at{};
-  std::string before_text;  // from the condition itself, else from the summary of the phase
-  std::string during_text;
-  std::string after_text;
-  std::string bound_text;
-  std::string margin_text;  // distance to the bound in its unit, "-" in front: broken by so much
+  std::optional<Duration> broken_at;             // first seen broken in the phase that judges it
+  Duration changed_at{};                         // its measured value last changed
 
-  // The word for its outcome in the phase that decides about it.
-  model::Truth truth = model::Truth::unknown;
-  bool judged = false;  // final in that phase
-  std::string problem;  // why unknown, or what broke it
+  // Of the phase that decides about it: before for steady_state of a run that ended there, after
+  // for steady_state otherwise, else during. Null: nothing was ever said about it.
+  const model::ConditionStatus* deciding() const;
+  model::Truth truth() const;  // unknown when nothing was said
 };
 
 // One second of one SLI. Nothing is interpolated: a second without data has no values.
@@ -50,8 +44,8 @@ struct Point {
   std::int64_t attempts = 0;
   std::int64_t good = 0;
   std::optional<double> success;  // percent
-  std::optional<double> p50;      // seconds, over good answers
-  std::optional<double> p95;
+  std::optional<Duration> p50;    // over good answers
+  std::optional<Duration> p95;
   std::optional<double> value;    // gauges and flags: the last in this second
   bool no_data = false;           // at least one probe of this second could not measure
   std::string problem;            // first failure, or why there is no data
@@ -121,6 +115,7 @@ struct Report {
   std::vector<StepRow> steps;
   std::map<std::string, std::map<model::Phase, std::map<std::string, double>>> summaries;  // by SLI
   std::optional<model::Armed> armed;
+  std::optional<model::RunRefused> refused;
   std::optional<Abort> abort;
   std::vector<model::HostChecked> hosts;  // latest check of each host
   std::optional<model::RecoveryMeasured> recovery;
@@ -160,14 +155,17 @@ class Fold {
   void on(const model::AbortDone& event);
   void on(const model::HostChecked& event);
   void on(const model::RecoveryMeasured& event);
+  void on(const model::RunRefused& event);
   void on(const model::Note& event);
   void on(const model::RunEnded& event);
+  Series& series_of(const model::Samples& event);
+  void add_latency(std::size_t series, Point& point, const std::vector<std::int64_t>& pairs);
   void say(std::string level, std::string text);
   StepRow& step_row(const model::StepChanged& event);
 
   Report report_;
-  // Latency histograms of seconds that may still grow: by series, then second.
-  std::map<std::size_t, std::map<std::int64_t, std::map<std::int64_t, std::int64_t>>> open_;
+  // Latencies of the seconds that may still grow: by series, then begin of the second.
+  std::map<std::size_t, std::map<Duration, Histogram>> open_;
 };
 
 // ---- Words that every view uses alike -----------------------------------------------------------
@@ -178,14 +176,37 @@ std::string headline_word(const Report& report);
 std::string second_line(const Report& report);
 // "checkout.p95 was 412ms, allowed 250ms": the verdict's reason, printable.
 std::string reason(const Report& report);
-// The table's rows: during when it is judged, else steady_state; then expect and wait.
+// The table's rows: during, then steady_state of measures that `during` does not have, then expect
+// and wait.
 std::vector<const ConditionRow*> table_rows(const Report& report);
 std::vector<const ConditionRow*> abort_rows(const Report& report);
+
+// One row of the table, as text. Empty: nothing is known.
+struct Cells {
+  std::string word;  // "ok", "FAIL", "????" (unknown), "--" (not judged)
+  std::string before, during, bound, after;
+  std::string margin;  // distance to the bound; "over by 20ms" when broken
+  std::string worst;   // "82.0% at +0:22 (1s)"
+};
+Cells cells(const Report& report, const ConditionRow& row);
+
 // "+0:23.2", "+1:02:03"
 std::string format_at(Duration at, int decimals = 1);
 // 0.0132 in "s" is "13.2ms"; "%" and "B" and bare numbers likewise: for people.
 std::string format_value(double value, std::string_view unit);
+// 0.4 s is "0.4 s", 12 s is "12.0 s": for times that people compare.
+std::string format_seconds(Duration duration);
 // "s", "%", "/s", "B" or "" of an aggregate of an SLI.
-std::string unit_of(const Report& report, const std::string& sli, const std::string& aggregate);
+std::string unit_of(const Report& report, std::string_view sli, std::string_view aggregate);
+// Of "cpu", "memory_available", ...: "%" or "".
+std::string host_value_unit(std::string_view value);
+// "shop.p99.9" is {"shop", "p99.9"}; "host(db-1).cpu.max" is {"host", "cpu"}.
+struct MeasureName {
+  std::string sli;
+  std::string aggregate;
+};
+MeasureName split_measure(std::string_view measure);
+// "/path/to/x.yaml" without what is before the last slash.
+std::string file_name(std::string_view path);
 
 }  // namespace ordeal::report
