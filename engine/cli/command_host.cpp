@@ -1,0 +1,188 @@
+// Commands about this host: doctor, status, recover, halt, abort.
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "engine/base/json.hpp"
+#include "engine/base/text.hpp"
+#include "engine/cli/cli.hpp"
+#include "engine/cli/control.hpp"
+#include "engine/cli/paths.hpp"
+#include "engine/cli/tool.hpp"
+#include "engine/executor/doctor.hpp"
+#include "engine/executor/executor.hpp"
+#include "engine/model/verdict.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+using model::Exit;
+
+template <class Answer>
+Result<Answer> ask_for(std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  TRY(auto answer, ask_executor(std::move(arguments)));
+  auto value = json::parse(answer.output);
+  if (value.has_error()) {
+    return Error(Code::failed, answer.errors.empty() ? "ordeal-executor said nothing"
+                                                     : printable(answer.errors));
+  }
+  return json::decode<Answer>(value.value(), json::Unknown::ignored);
+}
+
+int refuse(const Error& error) {
+  complain(error.message());
+  return static_cast<int>(Exit::refused);
+}
+
+bool need_root(std::string_view command) {
+  if (os::is_root()) return true;
+  complain(fmt::format("{0} changes this host and needs root: sudo ordeal {0}", command));
+  return false;
+}
+
+void print_undos(const std::vector<wire::UndoResult>& undos, bool commands_only) {
+  for (const wire::UndoResult& undo : undos) {
+    if (commands_only) {
+      fmt::print("{}\n", printable(undo.command));
+      continue;
+    }
+    fmt::print("  {:<8} {}{}{}\n", undo.ok ? (undo.gone_before ? "gone" : "undone") : "FAILED",
+               printable(undo.what), undo.text.empty() ? "" : ": ", printable(undo.text));
+    if (!undo.ok) fmt::print("           by hand: {}\n", printable(undo.command));
+  }
+}
+
+}  // namespace
+
+int command_doctor(const Options&) {
+  auto answer = ask_for<executor::DoctorReport>({"--doctor"});
+  if (answer.has_error()) return refuse(answer.error());
+  bool all = true;
+  for (const executor::Capability& one : answer.value().capabilities) {
+    fmt::print("{:<4} {:<16} {}\n", one.ok ? "ok" : "no", one.name, printable(one.detail));
+    if (!one.ok && !one.mend.empty()) fmt::print("     {:<16} mend: {}\n", "", one.mend);
+    all = all && one.ok;
+  }
+  return all ? 0 : static_cast<int>(Exit::refused);
+}
+
+int command_status(const Options& options) {
+  auto answer = ask_for<executor::StatusReport>({"--status"});
+  if (answer.has_error()) return refuse(answer.error());
+  const executor::StatusReport& status = answer.value();
+  bool anything = false;
+  if (!status.halted.empty()) {
+    fmt::print("HALTED: {}; lift it with: sudo ordeal halt --lift\n", printable(status.halted));
+  }
+  const std::string directory = control_directory();
+  for (const std::string& run : runs_under_control(directory)) {
+    auto reply = ask_run(directory, run, boost::json::object{{"ask", "status"}});
+    if (reply.has_error()) continue;
+    const auto text = [&reply](const char* name) {
+      const auto* found = reply.value().if_contains(name);
+      return found != nullptr && found->is_string() ? std::string(found->get_string()) : "";
+    };
+    anything = true;
+    fmt::print("running  {}  {}  phase {}\n", run, printable(text("name")), text("phase"));
+  }
+  for (const executor::JournalStatus& journal : status.journals) {
+    for (const executor::LiveStep& step : journal.steps) {
+      anything = true;
+      fmt::print("{}  {}  {} ({})\n", step.live ? "active " : "LEFT   ", journal.run, step.name,
+                 step.fault);
+    }
+    for (const std::string& problem : journal.problems) {
+      fmt::print("journal {}: {}\n", journal.token, printable(problem));
+    }
+  }
+  for (const std::string& line : status.dirty) fmt::print("LEFT     {}\n", printable(line));
+  anything = anything || !status.dirty.empty() || !status.orphans.empty();
+  if (!status.dirty.empty()) fmt::print("mend it with: sudo ordeal recover\n");
+  if (!anything) fmt::print("nothing of ordeal's is on this host\n");
+  return options.exit_code && anything ? static_cast<int>(Exit::dirty) : 0;
+}
+
+int command_recover(const Options& options) {
+  const bool only_say = options.print || options.dry_run;
+  if (!only_say && !need_root("recover")) return static_cast<int>(Exit::refused);
+  std::vector<std::string> arguments = {"--recover"};
+  if (only_say) arguments.push_back("--print");
+  auto answer = ask_for<executor::RecoverReport>(std::move(arguments));
+  if (answer.has_error()) return refuse(answer.error());
+  const executor::RecoverReport& report = answer.value();
+  bool nothing = report.swept.empty();
+  for (const executor::RecoveredJournal& journal : report.journals) {
+    nothing = nothing && journal.undos.empty() && journal.problems.empty();
+    if (!options.print && !(journal.undos.empty() && journal.problems.empty())) {
+      fmt::print("run {} ({})\n", journal.run, fmt::join(journal.steps, ", "));
+    }
+    print_undos(journal.undos, options.print);
+    for (const std::string& problem : journal.problems) fmt::print("  {}\n", printable(problem));
+  }
+  if (!report.swept.empty() && !options.print) fmt::print("found by mark, in no journal\n");
+  print_undos(report.swept, options.print);
+  for (const std::string& live : report.live) {
+    if (!options.print) fmt::print("left alone, it goes on: {}\n", printable(live));
+  }
+  if (only_say) {
+    if (nothing && !options.print) fmt::print("nothing to recover\n");
+    return 0;
+  }
+  fmt::print("{}\n", !report.clean ? "HOST NOT CLEAN: see what failed above"
+                     : nothing     ? "nothing to recover: host clean"
+                                   : "host clean");
+  return report.clean ? 0 : static_cast<int>(Exit::dirty);
+}
+
+int command_halt(const Options& options) {
+  const std::string command = options.lift ? "halt --lift" : "halt";
+  if (!need_root(command)) return static_cast<int>(Exit::refused);
+  if (options.lift) {
+    auto answer = ask_executor({"--lift"});
+    if (answer.has_error()) return refuse(answer.error());
+    fmt::print("lifted: runs may start again\n");
+    return answer.value().exit_code;
+  }
+  std::vector<std::string> arguments = {"--halt"};
+  if (!options.reason.empty()) {
+    arguments.push_back("--reason");
+    arguments.push_back(options.reason);
+  }
+  auto answer = ask_executor(std::move(arguments));
+  if (answer.has_error()) return refuse(answer.error());
+  fmt::print("{}{}", answer.value().output, answer.value().errors);
+  if (answer.value().exit_code == 0) {
+    fmt::print("HALTED: nothing is injected on {}, and nothing starts until: "
+               "sudo ordeal halt --lift\n", os::node_name());
+    return 0;
+  }
+  fmt::print("HALTED, BUT NOT CLEAN: sudo ordeal status\n");
+  return static_cast<int>(Exit::dirty);
+}
+
+int command_abort(const Options& options) {
+  const std::string directory = control_directory();
+  const std::vector<std::string> runs = runs_under_control(directory);
+  std::string wanted = options.words.empty() ? "last" : options.words.front();
+  if (wanted == "last") {
+    if (runs.empty()) {
+      complain("no run goes on here");
+      return static_cast<int>(Exit::invalid);
+    }
+    wanted = runs.back();
+  }
+  auto reply = ask_run(directory, wanted,
+                       boost::json::object{{"ask", "abort"}, {"reason", options.reason}});
+  if (reply.has_error()) {
+    const std::string nearest = nearest_word(wanted, runs);
+    complain(reply.error().message() +
+             (nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+    return static_cast<int>(Exit::invalid);
+  }
+  fmt::print("{} is being put back\n", wanted);
+  return 0;
+}
+
+}  // namespace ordeal::cli
