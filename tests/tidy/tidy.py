@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Rules about the tree itself: layers, sizes, banned calls. Prints every breach; exit 1 if any.
+
+Why each rule stands is in docs/internals/map.md and docs/internals/style.md.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(sys.argv[1]).resolve()
+
+# Folder -> folders whose headers it may include (itself always). Lower never includes upper.
+ALLOWED = {
+    "engine/base": set(),
+    "engine/model": {"engine/base"},
+    "engine/spec": {"engine/base", "engine/model"},
+    "engine/wire": {"engine/base", "engine/model"},
+    "engine/os": {"engine/base", "engine/model"},
+    "engine/os/linux": {"engine/base", "engine/model", "engine/os"},
+    "engine/os/linux/client": {"engine/base", "engine/model", "engine/os", "engine/os/linux"},
+    "engine/journal": {"engine/base", "engine/model", "engine/os"},
+    "engine/undo": {"engine/base", "engine/model", "engine/os", "engine/wire", "engine/journal"},
+    "engine/fault": {"engine/base", "engine/model", "engine/os", "engine/journal", "engine/undo"},
+    "engine/executor": {"engine/base", "engine/model", "engine/os", "engine/wire",
+                        "engine/journal", "engine/undo", "engine/fault"},
+    "engine/executor/helper": {"engine/base", "engine/model", "engine/os", "engine/os/linux"},
+    "engine/probe": {"engine/base", "engine/model", "engine/os"},
+    "engine/fleet": {"engine/base", "engine/model", "engine/os", "engine/wire"},
+    "engine/run": {"engine/base", "engine/model", "engine/os", "engine/wire", "engine/fleet",
+                   "engine/probe"},
+    "engine/report": {"engine/base", "engine/model"},
+    "engine/store": {"engine/base", "engine/model", "engine/report"},
+    "engine/cli": None,  # the wiring: may include everything
+    "faults": {"engine/base", "engine/model", "engine/os", "engine/fault", "faults"},
+}
+# The worker's main wires the executor, as cli wires the front.
+WIRING = {"engine/executor/main.cpp"}
+
+BANNED = [
+    (r"(?<!Error::)\bsystem\s*\(", "a shell"),
+    (r"\bpopen\s*\(", "a shell"),
+    (r'"/bin/(ba)?sh"|"-c"', "a shell"),
+    (r"\bsteady_timer\b|\bbasic_waitable_timer\b", "time comes from os::Clock"),
+    (r"\bsystem_clock::now\b|\bsteady_clock::now\b", "time comes from os::Clock"),
+    (r"\bthis_thread::sleep", "time comes from os::Clock"),
+    (r"\brandom_device\b|\bstd::rand\b|[^_a-z]rand\(\)", "randomness comes from os::Random"),
+    (r"\bauto\s*\[[^\]]*\]\s*=\s*co_await", "GCC miscompiles a structured binding of co_await"),
+]
+# Where the rule's own subject lives.
+OS_FOLDERS = ("engine/os/linux", "engine/executor/helper")
+FUNCTION_LINES = 70
+LINE_COLUMNS = 100
+
+breaches = []
+
+
+def breach(path, line, text):
+    breaches.append(f"{path.relative_to(ROOT)}:{line}: {text}")
+
+
+def folder_of(path):
+    """The most specific folder with a rule."""
+    relative = path.relative_to(ROOT).parent.as_posix()
+    while relative and relative not in ALLOWED:
+        relative = relative.rpartition("/")[0]
+    return relative
+
+
+def owner_of(include):
+    relative = include.rpartition("/")[0]
+    while relative and relative not in ALLOWED:
+        relative = relative.rpartition("/")[0]
+    return relative
+
+
+def check_includes(path, lines):
+    folder = folder_of(path)
+    allowed = ALLOWED[folder]
+    wiring = path.relative_to(ROOT).as_posix() in WIRING
+    for number, line in enumerate(lines, 1):
+        own = re.match(r'\s*#include "((?:engine|faults)/[^"]+)"', line)
+        if own and allowed is not None and not wiring:
+            other = owner_of(own.group(1))
+            if other != folder and other not in allowed:
+                breach(path, number, f"{folder} may not include {other}")
+        system = re.match(r"\s*#include <(sys/|netlink/|linux/|yaml-cpp/|sqlite3|openssl/)", line)
+        if not system:
+            continue
+        what = system.group(1)
+        home = {"yaml-cpp/": ("engine/spec",), "sqlite3": ("engine/store",),
+                "openssl/": ("engine/os/linux/client",)}.get(
+                    what, OS_FOLDERS + ("engine/cli", "engine/executor/main.cpp"))
+        if not path.relative_to(ROOT).as_posix().startswith(home):
+            breach(path, number, f"<{what}...> belongs to {' or '.join(home)}")
+
+
+def strip_comment(line):
+    return re.sub(r"//.*", "", line)
+
+
+def check_banned(path, lines):
+    name = path.relative_to(ROOT).as_posix()
+    for number, line in enumerate(lines, 1):
+        code = strip_comment(line)
+        for pattern, why in BANNED:
+            own_home = "os::" in why and name.startswith(OS_FOLDERS)
+            if not own_home and re.search(pattern, code):
+                breach(path, number, f"banned here: {why}")
+
+
+def check_sizes(path, lines):
+    """A function begins at a line that ends in '{' at the margin (or one indent inside a class)."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if len(line) > LINE_COLUMNS:
+            breach(path, number, f"{len(line)} columns, {LINE_COLUMNS} allowed")
+        opens = re.match(r"^( {0,2})(?!namespace|class|struct|enum|union|extern|using|typedef|static "
+                         r"constexpr|constexpr|const |#|//|\}).*[)a-z]( const)?( noexcept)?"
+                         r"( override)? \{$", line)
+        if opens and start is None:
+            start = (number, opens.group(1))
+        elif start is not None and line == start[1] + "}":
+            length = number - start[0] - 1
+            if length > FUNCTION_LINES:
+                breach(path, start[0], f"function of {length} lines, {FUNCTION_LINES} allowed")
+            start = None
+
+
+def check_rollback():
+    """A rollback that can be cancelled loses undos: its first statement switches that off."""
+    path = ROOT / "engine/undo/rollback.cpp"
+    if path.exists() and "disable_cancellation" not in path.read_text():
+        breach(path, 1, "rollback does not switch cancellation off")
+
+
+def check_catalogue_is_not_named():
+    """engine/ never names a concrete fault."""
+    names = [f"{p.parent.name}.{p.stem}" for p in (ROOT / "faults").glob("*/*.cpp")
+             if p.stem not in ("carrier",)]
+    for path in (ROOT / "engine").rglob("*.cpp"):
+        folder = path.relative_to(ROOT).as_posix()
+        if folder.startswith(("engine/cli", "engine/spec")):
+            continue  # help texts and hints speak to people
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            for name in names:
+                if f'"{name}"' in strip_comment(line):
+                    breach(path, number, f"engine names the fault {name}")
+
+
+for base in ("engine", "faults"):
+    for source in sorted((ROOT / base).rglob("*.[ch]pp")):
+        text_lines = source.read_text().splitlines()
+        check_includes(source, text_lines)
+        check_banned(source, text_lines)
+        check_sizes(source, text_lines)
+check_rollback()
+check_catalogue_is_not_named()
+
+for text in breaches:
+    print(text)
+print(f"tidy: {len(breaches)} breach(es)")
+sys.exit(1 if breaches else 0)
