@@ -147,7 +147,7 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   helper.role = "cpu";
   helper.cgroup = base.cgroup;
   helper.arguments["workers"] = burn.workers;
-  helper.arguments["total_ppm"] = burn.total_ppm;
+  helper.arguments["load"] = burn.duty_ppm;
   helper.arguments["reach"] = !reach ? "no" : base.cgroup ? "cgroup" : "host";
 
   model::Change change;

@@ -23,10 +23,10 @@ namespace {
 
 struct Orders {
   std::int64_t workers = 1;
-  std::int64_t total_ppm = 0;
+  std::int64_t load = 0;  // of one core, each worker; in parts per million
   std::string reach;
 };
-BOOST_DESCRIBE_STRUCT(Orders, (), (workers, total_ppm, reach))
+BOOST_DESCRIBE_STRUCT(Orders, (), (workers, load, reach))
 
 constexpr std::int64_t kPeriod = 20'000'000;   // ns
 constexpr std::int64_t kControl = 500'000'000; // ns; 50 ticks of /proc/stat per CPU
@@ -123,7 +123,7 @@ std::optional<std::int64_t> cgroup_usage() {
     const std::optional<std::int64_t> read = usage();
     if (!read) hold();  // unreadable from now on: stay at the last duty
     const std::int64_t measured = (*read - used) * 1'000'000 / (now - begin);
-    total = next_total(total, orders.total_ppm, measured, most);
+    total = next_total(total, orders.workers * orders.load, measured, most);
     duty_ppm = total / orders.workers;
     begin = now;
     used = *read;
@@ -145,7 +145,7 @@ int run_cpu(const boost::json::object& arguments) {
     return 1;
   }
   end_on_term();
-  duty_ppm = reach ? 0 : orders.total_ppm / std::max<std::int64_t>(1, orders.workers);
+  duty_ppm = reach ? 0 : orders.load;
   // The workers' periods are spread over 20 ms: all at once they would be a pulse.
   const std::int64_t start = read_clock(CLOCK_MONOTONIC);
   std::vector<std::thread> threads;

@@ -93,7 +93,9 @@ Result<boost::json::object> helper_enter(const HelperCall& call,
   if (::prctl(PR_SET_NAME, call.mark.c_str()) != 0) return Error::system(errno, "PR_SET_NAME");
   // The spawn has marked them close-on-exec already; this holds whoever started us.
   if (::close_range(3, ~0U, 0) != 0) return Error::system(errno, "close_range");
-  if (oom_score_adj) CHECK_OK(set_oom_score(*oom_score_adj));
+  if (oom_score_adj) {
+    CHECK_OK(set_oom_score(*oom_score_adj));
+  }
   TRY(const std::string text, read_orders());
   TRY(boost::json::value orders, within("orders", json::parse(text)));
   if (!orders.is_object()) return Error(Code::invalid, "orders: expected an object");

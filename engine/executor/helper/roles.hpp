@@ -7,7 +7,8 @@
 
 namespace ordeal::helper {
 
-// {"workers": N, "total_ppm": N of one core, "reach": "no" | "host" | "cgroup"}
+// {"workers": N, "load": N, "reach": "no" | "host" | "cgroup"}: N workers, each with this load in
+// parts per million of one core; or as much as is missing until host or cgroup use their sum.
 int run_cpu(const boost::json::object& arguments);
 
 // {"bytes": N, "ramp_us": N, "reserve": N, "oom_score_adj": N}
