@@ -1,0 +1,164 @@
+"""Every exit code 0 to 10, by the real binaries on a real service."""
+import os
+import signal
+import sys
+import time
+import unittest
+
+from harness import HERE, EndToEnd, answers, free_port, state_of, wait_until
+
+FILE = """\
+version: 1
+name: {name}
+hypothesis: The service stays well.
+slis:
+  web: {{ http: {{ url: "http://127.0.0.1:{port}/", rate: 50/s, timeout: 300ms }} }}
+steady_state: [ web.success >= 99% ]
+during: [ {during} ]
+abort_if: {abort_if}
+baseline: 10s
+warmup: 0s
+method:
+{method}
+recovery: {{ within: 8s, hold: 5s }}
+"""
+
+PAUSE = """\
+  - fault: process.pause
+    target: {{ process: {{ argv: "*service.py {port}" }} }}
+    duration: {duration}
+"""
+
+
+class ExitCodes(EndToEnd):
+    def experiment(self, method, port, during="web.success >= 99%", abort_if="[]", name="exit"):
+        if abort_if == "[]":
+            abort_if = "[ host.memory_available < 1% ]"
+        return self.write(FILE.format(name=name, port=port, method=method, during=during,
+                                      abort_if=abort_if))
+
+    def test_0_upheld(self):
+        _, port = self.service()
+        victim, other = self.service()
+        done = self.ordeal("run", "--report", "json=out/report.json", "--report",
+                           "junit=out/junit.xml",
+                           self.experiment(PAUSE.format(port=other, duration="3s"), port))
+        self.assert_exit(done, 0)
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assertEqual(self.report(self.folder / "out/report.json")["exit"]["name"], "upheld")
+        self.assert_nothing_left()
+
+    def test_1_violated(self):
+        victim, port = self.service()
+        done = self.ordeal("run", self.experiment(PAUSE.format(port=port, duration="3s"), port))
+        self.assert_exit(done, 1)
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assert_nothing_left()
+
+    def test_2_invalid(self):
+        path = self.write("version: 1\nname: x\nstedy_state: []\n")
+        done = self.ordeal("run", path)
+        self.assert_exit(done, 2)
+        self.assertIn("experiment.yaml:3:1:", done.stderr)
+        self.assertIn("steady_state", done.stderr)
+        self.assert_exit(self.ordeal("run"), 2)
+
+    def test_3_refused_when_nothing_matches(self):
+        _, port = self.service()
+        done = self.ordeal("run", self.experiment(
+            PAUSE.format(port="no-such-port", duration="3s"), port))
+        self.assert_exit(done, 3)
+        self.assert_nothing_left()
+
+    def test_4_not_steady(self):
+        victim, other = self.service()
+        done = self.ordeal("run", self.experiment(PAUSE.format(port=other, duration="3s"),
+                                                  free_port()))
+        self.assert_exit(done, 4)
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assert_nothing_left()
+
+    def test_5_aborted(self):
+        victim, port = self.service()
+        done = self.ordeal("run", self.experiment(
+            PAUSE.format(port=port, duration="20s"), port,
+            abort_if="[ web.success < 80% over 2s ]"))
+        self.assert_exit(done, 5)
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assert_nothing_left()
+
+    def test_6_inconclusive_when_no_packet_matched(self):
+        _, port = self.service()
+        method = f"""\
+  - fault: network.partition
+    with: {{ remote_ip: 127.0.0.1, remote_port: {free_port()}, device: lo }}
+    duration: 3s
+"""
+        done = self.ordeal("run", self.experiment(method, port))
+        self.assert_exit(done, 6)
+        self.assert_nothing_left()
+
+    def test_7_interrupted(self):
+        victim, port = self.service()
+        run = self.begin("run", self.experiment(PAUSE.format(port=port, duration="30s"), port))
+        wait_until(lambda: state_of(victim.pid) == "T", 30, "the fault is active")
+        run.send_signal(signal.SIGINT)
+        for _ in range(5):  # impatience must not spoil the rollback
+            time.sleep(0.01)
+            run.send_signal(signal.SIGINT)
+        self.assertEqual(run.wait(timeout=30), 7)
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assert_nothing_left()
+
+    def test_7_interrupted_by_halt_then_3_until_lifted(self):
+        victim, port = self.service()
+        path = self.experiment(PAUSE.format(port=port, duration="30s"), port)
+        run = self.begin("run", path)
+        wait_until(lambda: state_of(victim.pid) == "T", 30, "the fault is active")
+        self.assert_exit(self.ordeal("halt", "--reason", "test"), 0)
+        self.assertEqual(run.wait(timeout=30), 7)
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assert_exit(self.ordeal("run", path), 3)
+        self.assert_exit(self.ordeal("halt", "--lift"), 0)
+        self.assert_nothing_left()
+
+    def test_8_error_when_the_target_is_gone_at_injection(self):
+        _, port = self.service()
+        victim, other = self.service()
+        run = self.begin("run", self.experiment(PAUSE.format(port=other, duration="3s"), port))
+        time.sleep(5)
+        victim.kill()
+        victim.wait()
+        self.assertEqual(run.wait(timeout=60), 8)
+        self.assert_nothing_left()
+
+    def test_9_dirty_when_nobody_brings_the_process_back(self):
+        _, port = self.service()
+        _, other = self.service()
+        method = f"""\
+  - fault: process.kill
+    target: {{ process: {{ argv: "*service.py {other}" }} }}
+    with: {{ restore: supervisor }}
+    duration: 2s
+"""
+        done = self.ordeal("run", self.experiment(method, port))
+        self.assert_exit(done, 9)
+        self.assertIn("NOT CLEAN", done.stdout)
+
+    def test_10_not_recovered(self):
+        _, port = self.service()
+        method = f"""\
+  - fault: process.kill
+    target: {{ process: {{ argv: "*service.py {port}" }} }}
+    with: {{ restore: none }}
+    duration: 2s
+"""
+        path = self.experiment(method, port)
+        self.assert_exit(self.ordeal("run", path), 3)  # without a net and without a terminal
+        done = self.ordeal("run", "--yes", path)
+        self.assert_exit(done, 10)
+        self.assertFalse(answers(port))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
