@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/os/linux/netlink.hpp"
+#include "engine/os/network.hpp"
+
+namespace ordeal::os {
+
+class LinuxLinks final : public Links {
+ public:
+  LinuxLinks();
+  Result<std::vector<LinkInfo>> list() const override;
+  Result<void> can_ifb() const override;
+  Result<void> add_ifb(const std::string& name) override;
+  Result<void> remove(const std::string& name) override;
+  Result<void> remove_all(std::span<const std::string> names) override;
+  std::vector<std::string> loaded_modules() const override;
+
+ private:
+  Result<void> remove_index(int index);
+
+  mutable Netlink route_;
+  std::vector<std::string> modules_before_;
+};
+
+}  // namespace ordeal::os

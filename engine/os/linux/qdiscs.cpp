@@ -1,0 +1,126 @@
+#include "engine/os/linux/qdiscs.hpp"
+
+#include <linux/gen_stats.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "engine/base/ids.hpp"
+#include "engine/os/linux/distribution.hpp"
+#include "engine/os/linux/throwaway.hpp"
+
+namespace ordeal::os {
+namespace {
+
+constexpr std::uint32_t kHandle = 0x0dea0000;
+constexpr std::size_t kNetemLimit = 40u << 10;  // bytes: the message with a distribution table
+
+// netem counts probabilities in 1/(2^32 - 1).
+std::uint32_t probability(Ppm share) {
+  return static_cast<std::uint32_t>(static_cast<std::uint64_t>(share.value) * UINT32_MAX /
+                                    1'000'000);
+}
+
+Message qdisc_message(std::uint16_t type, std::uint16_t flags, int index,
+                      std::size_t limit = Message::kUsualLimit) {
+  tcmsg header{};
+  header.tcm_family = AF_UNSPEC;
+  header.tcm_ifindex = index;
+  header.tcm_parent = TC_H_ROOT;
+  header.tcm_handle = type == RTM_NEWQDISC ? kHandle : 0;
+  return Message(type, flags, header, limit);
+}
+
+Message netem_message(int index, const model::Netem& netem) {
+  Message message =
+      qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index, kNetemLimit);
+  message.put_text(TCA_KIND, "netem");
+  // The options are a bare struct followed by attributes. Latency and jitter are in the 64-bit
+  // attributes (nanoseconds), which win over the struct's ticks.
+  const Message::Nest options = message.nest(TCA_OPTIONS);
+  tc_netem_qopt basic{};
+  basic.limit = netem.limit;
+  basic.loss = probability(netem.loss);
+  message.append(&basic, sizeof basic);
+  tc_netem_corr correlation{};
+  correlation.delay_corr = probability(netem.correlation);
+  correlation.loss_corr = probability(netem.loss_correlation);
+  message.put(TCA_NETEM_CORR, &correlation, sizeof correlation);
+  const std::int64_t latency = std::chrono::nanoseconds(netem.latency).count();
+  const std::int64_t jitter = std::chrono::nanoseconds(netem.jitter).count();
+  message.put(TCA_NETEM_LATENCY64, &latency, sizeof latency);
+  message.put(TCA_NETEM_JITTER64, &jitter, sizeof jitter);
+  const std::vector<std::int16_t> table = distribution_table(netem.distribution);
+  if (!table.empty()) {
+    message.put(TCA_NETEM_DELAY_DIST, table.data(), table.size() * sizeof table.front());
+  }
+  return message;
+}
+
+Result<int> index_of(const std::string& link) {
+  const unsigned index = ::if_nametoindex(link.c_str());
+  if (index == 0) return Error::system(errno, "find link " + link);
+  return static_cast<int>(index);
+}
+
+}  // namespace
+
+LinuxQdiscs::LinuxQdiscs() : route_(NETLINK_ROUTE) {}
+
+Result<void> LinuxQdiscs::can_netem() const {
+  if (known_good_) return ok();
+  auto tried = ask_in_empty_network([]() -> Result<void> {
+    Netlink route(NETLINK_ROUTE);
+    TRY(auto index, index_of("lo"));
+    Message message = netem_message(index, model::Netem{});
+    return route.request(message, "try netem");
+  });
+  if (tried.has_value()) {
+    known_good_ = true;
+    return ok();
+  }
+  // The kernel says ENOENT for a qdisc that it has not got.
+  if (tried.error().system_errno() == ENOENT) {
+    return Error(Code::unsupported,
+                 "this kernel has no netem (CONFIG_NET_SCH_NETEM; module sch_netem)");
+  }
+  return tried;
+}
+
+Result<void> LinuxQdiscs::add_netem(const std::string& link, const model::Netem& netem) {
+  if (!is_mark(link)) {
+    return Error(Code::refused, fmt::format("link '{}' is not ours: no netem on it", link));
+  }
+  TRY(auto index, index_of(link));
+  Message message = netem_message(index, netem);
+  return route_.request(message, "set netem on " + link);
+}
+
+Result<QdiscStats> LinuxQdiscs::stats(const std::string& link) const {
+  TRY(auto index, index_of(link));
+  Message message = qdisc_message(RTM_GETQDISC, 0, index);
+  TRY(auto reply, route_.get(message, "read the qdisc of " + link));
+  const nlattr* all = reply.find(sizeof(tcmsg), TCA_STATS2);
+  QdiscStats stats;
+  // gnet_stats_basic: u64 bytes, u32 packets; the 64-bit packet count follows on newer kernels.
+  if (const nlattr* basic = find_nested(all, TCA_STATS_BASIC)) {
+    std::uint32_t packets = 0;
+    std::memcpy(&packets, static_cast<const char*>(nla_data(basic)) + 8, sizeof packets);
+    stats.packets = packets;
+  }
+  if (const nlattr* queue = find_nested(all, TCA_STATS_QUEUE)) {
+    gnet_stats_queue counts{};
+    std::memcpy(&counts, nla_data(queue), sizeof counts);
+    stats.dropped = counts.drops;
+    stats.backlog_packets = counts.qlen;
+  }
+  return stats;
+}
+
+}  // namespace ordeal::os
