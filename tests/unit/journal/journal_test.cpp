@@ -1,0 +1,354 @@
+// Goal: what the journal says was injected is what was injected, whatever happened to its bytes.
+// Method: real records over a disk in memory; every byte flipped, every length cut.
+#include "engine/journal/journal.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <gtest/gtest.h>
+
+#include "engine/journal/sector.hpp"
+#include "tests/unit/journal/fake_disk.hpp"
+
+namespace ordeal::journal {
+namespace {
+
+using test::FakeDisk;
+using test::StillClock;
+
+Header header_of(std::size_t size) {
+  Header header;
+  header.size = static_cast<std::int64_t>(size);
+  header.token = "abcdefgh";
+  header.run = "r-1121-0140-7f3a";
+  header.boot_id = "boot-1";
+  header.machine_id = "machine-1";
+  return header;
+}
+
+Intent intent_of(const std::string& step, std::vector<model::Undo> undos) {
+  Intent intent;
+  intent.step = step;
+  intent.name = "1-process.pause";
+  intent.fault = "process.pause";
+  intent.digest = std::string(64, 'd');
+  intent.mark = "ordeal-abcdefgh";
+  intent.claims.push_back(model::Claim{"process", "4711"});
+  intent.idle.assign(undos.size(), false);
+  intent.undos = std::move(undos);
+  return intent;
+}
+
+std::vector<model::Undo> resumes(std::int64_t first, std::int64_t count) {
+  std::vector<model::Undo> undos;
+  for (std::int64_t i = 0; i < count; ++i) {
+    undos.push_back(model::ResumeProcess{model::ProcessId{first + i, 1000 + i}});
+  }
+  return undos;
+}
+
+// A journal over `sectors` sectors of memory; its coroutines run until nothing is left to do.
+class JournalTest : public ::testing::Test {
+ protected:
+  explicit JournalTest(std::size_t sectors = 24) { format(sectors); }
+
+  void format(std::size_t sectors) {
+    disk_.bytes.assign(sectors * kSectorSize, '\0');
+    const std::string header = encode_header(header_of(disk_.bytes.size()));
+    disk_.bytes.replace(0, header.size(), header);
+    journal_ = std::make_unique<Journal>(clock_, std::make_unique<FakeDisk>(disk_), Scan{});
+  }
+
+  Result<std::uint64_t> append(Intent intent) {
+    std::optional<Result<std::uint64_t>> out;
+    run([](Journal* journal, Intent what,
+           std::optional<Result<std::uint64_t>>* result) -> Task<void> {
+      result->emplace(co_await journal->append(std::move(what)));
+    }(journal_.get(), std::move(intent), &out));
+    return *out;
+  }
+
+  void write_marks() {
+    run([](Journal* journal) -> Task<void> {
+      using namespace asio::experimental::awaitable_operators;
+      co_await (journal->write_marks() || journal->flush(1s));
+    }(journal_.get()));
+  }
+
+  void run(Task<void> task) {
+    asio::io_context loop;
+    const asio::any_io_executor executor = loop.get_executor();
+    asio::co_spawn(executor, std::move(task), [](std::exception_ptr problem) {
+      if (problem) std::rethrow_exception(problem);
+    });
+    loop.run();
+  }
+
+  void finish(std::uint64_t sequence, std::size_t undos) {
+    for (std::size_t i = 0; i < undos; ++i) journal_->mark(sequence, i, UndoMark{0, true});
+    write_marks();
+  }
+
+  FakeDisk::State disk_;
+  StillClock clock_;
+  std::unique_ptr<Journal> journal_;
+};
+
+std::set<std::string> written_intents(const Scan& scan) {
+  std::set<std::string> out;
+  for (const Record& record : scan.records) out.insert(intent_to_json(record.intent));
+  return out;
+}
+
+TEST_F(JournalTest, ReadsBackWhatWasAppended) {
+  const Intent intent = intent_of("method.0", resumes(4711, 12));
+  ASSERT_TRUE(append(intent).has_value());
+  const Scan found = scan(disk_.bytes);
+  ASSERT_TRUE(found.header);
+  EXPECT_EQ(found.header->run, "r-1121-0140-7f3a");
+  ASSERT_EQ(found.records.size(), 1u);
+  EXPECT_EQ(intent_to_json(found.records[0].intent), intent_to_json(intent));
+  EXPECT_EQ(found.records[0].marks.size(), 12u);
+  EXPECT_TRUE(found.problems.empty());
+}
+
+TEST_F(JournalTest, OneAppendIsOneWrite) {
+  const int before = disk_.writes;
+  ASSERT_TRUE(append(intent_of("method.0", resumes(1, 20))).has_value());
+  EXPECT_EQ(disk_.writes, before + 1);
+}
+
+TEST_F(JournalTest, MarksSurviveAndDoneRecordsAreNotLive) {
+  const auto first = append(intent_of("method.0", resumes(1, 2)));
+  const auto second = append(intent_of("method.1", resumes(7, 2)));
+  journal_->mark(first.value(), 0, UndoMark{0, true});
+  journal_->mark(first.value(), 1, UndoMark{0, true});
+  journal_->mark(second.value(), 1, UndoMark{1, false});
+  write_marks();
+  const Scan found = scan(disk_.bytes);
+  ASSERT_EQ(found.records.size(), 1u);
+  EXPECT_EQ(found.records[0].intent.step, "method.1");
+  EXPECT_EQ(found.records[0].marks[0], (UndoMark{0, false}));
+  EXPECT_EQ(found.records[0].marks[1], (UndoMark{1, false}));
+}
+
+TEST_F(JournalTest, MoreUndosThanOneMarkSectorHolds) {
+  format(2048);
+  const auto sequence = append(intent_of("method.0", resumes(1, 1000)));
+  ASSERT_TRUE(sequence.has_value());
+  for (std::size_t i = 0; i < 999; ++i) journal_->mark(sequence.value(), i, UndoMark{0, true});
+  write_marks();
+  const Scan found = scan(disk_.bytes);
+  ASSERT_EQ(found.records.size(), 1u);
+  EXPECT_TRUE(found.records[0].marks[998].done);
+  EXPECT_FALSE(found.records[0].marks[999].done);
+  journal_->mark(sequence.value(), 999, UndoMark{0, true});
+  write_marks();
+  EXPECT_TRUE(scan(disk_.bytes).records.empty());
+}
+
+TEST_F(JournalTest, FullRefusesWhileSomethingIsLiveAndStartsAgainWhenNothingIs) {
+  std::vector<std::uint64_t> live;
+  while (true) {
+    const auto sequence = append(intent_of("method.0", resumes(1, 12)));
+    if (sequence.has_error()) {
+      EXPECT_EQ(sequence.error().code(), Code::refused);
+      break;
+    }
+    live.push_back(sequence.value());
+    ASSERT_LT(live.size(), 20u);
+  }
+  ASSERT_GT(live.size(), 2u);
+  for (std::size_t i = 0; i + 1 < live.size(); ++i) finish(live[i], 12);
+  EXPECT_TRUE(append(intent_of("method.1", resumes(1, 12))).has_error());
+  finish(live.back(), 12);
+  const Intent fresh = intent_of("method.2", resumes(99, 12));
+  ASSERT_TRUE(append(fresh).has_value());
+  const Scan found = scan(disk_.bytes);
+  EXPECT_EQ(written_intents(found), std::set<std::string>{intent_to_json(fresh)});
+  EXPECT_TRUE(found.problems.empty()) << found.problems.front();
+}
+
+TEST_F(JournalTest, WrapsAroundManyTimesAndAlwaysShowsExactlyWhatIsLive) {
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t undos = 1 + static_cast<std::size_t>(i) % 17;
+    const Intent intent = intent_of(fmt::format("method.{}", i),
+                                    resumes(i, static_cast<std::int64_t>(undos)));
+    const auto sequence = append(intent);
+    ASSERT_TRUE(sequence.has_value()) << sequence.error().message();
+    const Scan found = scan(disk_.bytes);
+    ASSERT_EQ(written_intents(found), std::set<std::string>{intent_to_json(intent)}) << i;
+    ASSERT_TRUE(found.problems.empty()) << found.problems.front();
+    finish(sequence.value(), undos);
+    ASSERT_TRUE(scan(disk_.bytes).records.empty()) << i;
+  }
+}
+
+TEST_F(JournalTest, AFailedWriteRefusesAllFurtherAppends) {
+  disk_.failure = Error::system(5, "fdatasync");
+  EXPECT_TRUE(append(intent_of("method.0", resumes(1, 1))).has_error());
+  disk_.failure.reset();
+  const auto again = append(intent_of("method.1", resumes(1, 1)));
+  ASSERT_TRUE(again.has_error());
+  EXPECT_EQ(again.error().code(), Code::refused);
+}
+
+TEST_F(JournalTest, AFailedMarkEndsTheFlushAndRefusesAppends) {
+  const auto sequence = append(intent_of("method.0", resumes(1, 1)));
+  disk_.failure = Error::system(5, "fdatasync");
+  finish(sequence.value(), 1);
+  EXPECT_FALSE(journal_->broken().empty());
+  EXPECT_EQ(scan(disk_.bytes).records.size(), 1u);
+}
+
+TEST_F(JournalTest, RefusesARecordThatCanNeverFit) {
+  format(2048);
+  const auto big = append(intent_of("method.0", resumes(1, 20'000)));
+  ASSERT_TRUE(big.has_error());
+  EXPECT_EQ(big.error().code(), Code::refused);
+  EXPECT_TRUE(journal_->broken().empty());
+}
+
+// A journal with one record that is done, one half done, one untouched.
+class DamageTest : public JournalTest {
+ protected:
+  void SetUp() override {
+    const auto done = append(intent_of("method.0", resumes(1, 3)));
+    finish(done.value(), 3);
+    const auto half = append(intent_of("method.1", resumes(10, 3)));
+    journal_->mark(half.value(), 1, UndoMark{0, true});
+    write_marks();
+    ASSERT_TRUE(append(intent_of("method.2", resumes(20, 16))).has_value());
+    whole_ = written_intents(scan(disk_.bytes));
+    ASSERT_EQ(whole_.size(), 2u);
+    ASSERT_TRUE(scan(disk_.bytes).problems.empty());
+  }
+
+  // Every record that is found was written; a record that is missed is reported.
+  void check(const std::string& bytes, const std::string& what) {
+    const Scan found = scan(bytes);
+    std::size_t kept = 0;
+    for (const std::string& intent : written_intents(found)) {
+      const bool known = whole_.contains(intent);
+      ASSERT_TRUE(known || intent.find("\"method.0\"") != intent.npos) << what << ": " << intent;
+      kept += known ? 1 : 0;
+    }
+    if (kept < whole_.size()) {
+      ASSERT_FALSE(found.problems.empty()) << what << ": a record is lost and nobody is told";
+    }
+  }
+
+  std::set<std::string> whole_;
+};
+
+TEST_F(DamageTest, AFlippedBitInAnyByteNeitherInventsNorHidesARecord) {
+  for (std::size_t at = 0; at < disk_.bytes.size(); ++at) {
+    const std::size_t bit = at % 8;
+    std::string bytes = disk_.bytes;
+    bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
+    check(bytes, fmt::format("bit {} of byte {}", bit, at));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(DamageTest, AnyCutNeitherInventsNorHidesARecord) {
+  for (std::size_t size = 0; size < disk_.bytes.size(); ++size) {
+    check(disk_.bytes.substr(0, size), fmt::format("cut at {}", size));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(DamageTest, AWholeBadSectorNeitherInventsNorHidesARecord) {
+  for (std::size_t at = 0; at < disk_.bytes.size(); at += kSectorSize) {
+    std::string bytes = disk_.bytes;
+    bytes.replace(at, kSectorSize, kSectorSize, '\xff');
+    check(bytes, fmt::format("sector {}", at / kSectorSize));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(DamageTest, ATornAppendIsNoRecordAndNoProblem) {
+  // The worker died while it wrote: only the first sectors arrived, so nothing was injected.
+  const std::string record = encode_record(9, intent_of("method.9", resumes(1, 30))).value();
+  const std::size_t at = disk_.bytes.size() - 5 * kSectorSize;
+  ASSERT_GT(record.size(), 3 * kSectorSize);
+  for (std::size_t arrived = 0; arrived < 3; ++arrived) {
+    std::string bytes = disk_.bytes;
+    bytes.replace(at, arrived * kSectorSize, record.substr(0, arrived * kSectorSize));
+    const Scan found = scan(bytes);
+    EXPECT_EQ(written_intents(found), whole_);
+    EXPECT_TRUE(found.problems.empty());
+  }
+}
+
+TEST_F(DamageTest, OneBadHeaderCopyCostsNothing) {
+  std::string bytes = disk_.bytes;
+  bytes.replace(0, kSectorSize, kSectorSize, '\0');
+  const Scan found = scan(bytes);
+  EXPECT_TRUE(found.header);
+  EXPECT_TRUE(found.problems.empty());
+}
+
+TEST_F(DamageTest, ForeignBytesAreNoJournal) {
+  std::string noise(64 * kSectorSize, '\0');
+  std::uint32_t state = 1;
+  for (char& byte : noise) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<char>(state >> 24);
+  }
+  for (const std::string& bytes : {std::string(), std::string(7, 'x'), noise}) {
+    const Scan found = scan(bytes);
+    EXPECT_FALSE(found.header);
+    EXPECT_TRUE(found.records.empty());
+    EXPECT_FALSE(found.problems.empty());
+  }
+}
+
+TEST_F(DamageTest, AnotherMachinesJournalIsNotRun) {
+  Scan found = scan(disk_.bytes);
+  keep_what_applies(found, "machine-2", "boot-1");
+  EXPECT_TRUE(found.records.empty());
+  EXPECT_FALSE(found.problems.empty());
+}
+
+TEST_F(DamageTest, WithoutHeaderNothingIsRunAndItIsSaid) {
+  std::string bytes = disk_.bytes;
+  bytes.replace(0, 2 * kSectorSize, 2 * kSectorSize, '\0');
+  Scan found = scan(bytes);
+  keep_what_applies(found, "machine-1", "boot-1");
+  EXPECT_TRUE(found.records.empty());
+  EXPECT_EQ(found.problems.size(), 2u);
+}
+
+TEST_F(JournalTest, AfterARebootOnlyWhatLastsIsLeft) {
+  std::vector<model::Undo> undos = resumes(1, 2);
+  undos.push_back(model::StartUnit{"nginx.service"});
+  undos.push_back(model::DeleteLink{"ordeal-abcdefgh"});
+  ASSERT_TRUE(append(intent_of("method.0", undos)).has_value());
+  ASSERT_TRUE(append(intent_of("method.1", resumes(5, 1))).has_value());
+  Scan same = scan(disk_.bytes);
+  keep_what_applies(same, "machine-1", "boot-1");
+  EXPECT_EQ(same.records.size(), 2u);
+  Scan later = scan(disk_.bytes);
+  keep_what_applies(later, "machine-1", "boot-2");
+  ASSERT_EQ(later.records.size(), 1u);
+  EXPECT_EQ(later.records[0].marks,
+            (std::vector<UndoMark>{{0, true}, {0, true}, {0, false}, {0, true}}));
+}
+
+TEST_F(JournalTest, AnUndoOfUnknownKindIsReportedNotSkipped) {
+  Intent intent = intent_of("method.0", resumes(1, 1));
+  std::string bytes = encode_record(1, intent).value();
+  const std::size_t at = bytes.find("resume_process");
+  bytes.replace(at, 14, "resume_planets");
+  Sector sector = *decode_sector(encode(Sector{}));
+  sector.sequence = 1;
+  sector.data_count = 1;
+  sector.mark_count = 1;
+  sector.payload = bytes.substr(kPayloadStart, bytes.find('\0', kPayloadStart) - kPayloadStart);
+  disk_.bytes.replace(2 * kSectorSize, kSectorSize, encode(sector));
+  const Scan found = scan(disk_.bytes);
+  EXPECT_TRUE(found.records.empty());
+  ASSERT_EQ(found.problems.size(), 1u);
+}
+
+}  // namespace
+}  // namespace ordeal::journal
