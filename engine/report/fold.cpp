@@ -147,12 +147,10 @@ void Fold::on(const model::Samples& event) {
 // request timed out.
 void Fold::add_latency(std::size_t series, Point& point, const std::vector<std::int64_t>& pairs) {
   if (pairs.empty()) return;
-  const auto slice = Histogram::from_sparse(pairs);
-  if (slice.has_error()) return;  // counted already; only its latency cannot be read
   constexpr std::size_t kOpenSeconds = 120;  // longer than any timeout of a probe
   auto& seconds = open_[series];
   Histogram& histogram = seconds[point.at];
-  histogram.merge(slice.value());
+  histogram.merge(Histogram::from_pairs(pairs));
   point.p50 = histogram.quantile(0.50);
   point.p95 = histogram.quantile(0.95);
   if (seconds.size() > kOpenSeconds) seconds.erase(seconds.begin());

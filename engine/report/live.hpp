@@ -38,8 +38,10 @@ class PlainLog {
   void star(std::string text);
   void line(std::string text);
   void on_start();
+  void on_plan();
   void on_phase(const model::PhaseStarted& event);
   void on_step(const model::StepChanged& event);
+  void on_host(const model::HostChecked& event);
   void on_condition(const model::ConditionStatus& event);
   void on_end();
   void progress();

@@ -8,10 +8,7 @@
 namespace ordeal::report {
 
 std::string Series::title() const {
-  const std::string name = kind == "host" && sli.find('.') == std::string::npos && host
-                               ? "host." + sli
-                               : sli;
-  return host ? printable(name) + " (" + printable(*host) + ")" : printable(name);
+  return host ? printable(sli) + " (" + printable(*host) + ")" : printable(sli);
 }
 
 bool StepRow::active() const { return injecting.has_value() && !reverted; }
@@ -117,7 +114,7 @@ std::string phase_text(const Report& report, const ConditionRow& row, model::Pha
   const auto values = sli->second.find(phase);
   if (values == sli->second.end()) return {};
   const auto value = values->second.find(name.aggregate);
-  if (value == values->second.end()) return {};
+  if (value == values->second.end() || !std::isfinite(value->second)) return {};
   return format_value(value->second, unit_of(report, name.sli, name.aggregate));
 }
 
@@ -212,7 +209,9 @@ Cells cells(const Report& report, const ConditionRow& row) {
   const std::string resolved = bound.substr(0, bound.find(" = "));
   out.bound = resolved.empty() ? row.limit : resolved;
   if (status != nullptr) out.margin = margin_text(*status, row.limit);
-  out.worst = worst_text(report, row);
+  const bool moment = row.info.list == model::ConditionList::during ||
+                      row.info.list == model::ConditionList::steady_state;
+  if (moment) out.worst = worst_text(report, row);
   return out;
 }
 

@@ -1,0 +1,201 @@
+// The log of a run for CI: one line for each change of state, one every ten seconds. Lines with a
+// star are the ones that --quiet keeps.
+#include "engine/base/text.hpp"
+#include "engine/report/layout.hpp"
+#include "engine/report/live.hpp"
+
+namespace ordeal::report {
+
+void PlainLog::star(std::string text) { out_.push_back("* " + std::move(text)); }
+
+void PlainLog::line(std::string text) {
+  if (volume_ == Volume::normal) out_.push_back("  " + std::move(text));
+}
+
+std::string PlainLog::at() const { return format_at(report().now, 0) + " "; }
+
+std::vector<std::string> PlainLog::feed(const model::Event& event) {
+  fold_.apply(event);
+  out_.clear();
+  if (std::holds_alternative<model::RunStarted>(event.data)) on_start();
+  if (std::holds_alternative<model::PlanMade>(event.data)) on_plan();
+  if (const auto* phase = std::get_if<model::PhaseStarted>(&event.data)) on_phase(*phase);
+  if (const auto* step = std::get_if<model::StepChanged>(&event.data)) on_step(*step);
+  if (const auto* status = std::get_if<model::ConditionStatus>(&event.data)) on_condition(*status);
+  if (const auto* abort = std::get_if<model::AbortDecided>(&event.data)) {
+    star(at() + "ABORT: " + printable(abort->text));
+  }
+  if (const auto* done = std::get_if<model::AbortDone>(&event.data)) {
+    star(at() + "put back " + format_short(done->latency) + " after the sample that decided");
+  }
+  if (const auto* host = std::get_if<model::HostChecked>(&event.data)) on_host(*host);
+  if (const auto* recovery = std::get_if<model::RecoveryMeasured>(&event.data)) {
+    star(at() + (recovery->recovered
+                     ? "service recovered after " + format_seconds(recovery->after) +
+                           ", held for " + format_duration(recovery->held)
+                     : std::string("SERVICE NOT RECOVERED")));
+  }
+  if (const auto* refused = std::get_if<model::RunRefused>(&event.data)) {
+    star(at() + "refused: " + printable(refused->text, 2000));
+  }
+  if (const auto* note = std::get_if<model::Note>(&event.data)) {
+    const std::string text = printable(note->text, 2000);
+    if (note->level == "warning") {
+      star(at() + "warning: " + text);
+    } else {
+      line(at() + text);
+    }
+  }
+  if (std::holds_alternative<model::RunEnded>(event.data)) on_end();
+  progress();
+  return std::move(out_);
+}
+
+void PlainLog::on_start() {
+  const auto& about = report().about;
+  std::string text = fmt::format("ordeal {}  {}  run {}  seed {}  started {}", about.version,
+                                 printable(about.name), printable(about.run),
+                                 printable(about.seed), format_wall(about.wall));
+  if (about.mode != "run") text += "  (" + printable(about.mode) + ")";
+  star(std::move(text));
+}
+
+void PlainLog::on_plan() {
+  for (const auto& step : report().plan.steps) {
+    std::string text = fmt::format("plan: {} for {} on {}", printable(step.name),
+                                   format_duration(step.duration), printable(step.host));
+    if (!step.summary.empty()) text += ": " + printable(step.summary.front());
+    text += fmt::format(" ({}{}{} undo{})", printable(step.backend), step.backend.empty() ? "" : "; ",
+                        step.undos.size(), step.undos.size() == 1 ? "" : "s");
+    if (!step.undoable) text += " NOT UNDOABLE";
+    star(std::move(text));
+    for (const auto& warning : step.warnings) star("warning: " + printable(warning));
+  }
+  for (const auto& text : report().plan.unchecked) star("not checked: " + printable(text));
+}
+
+void PlainLog::on_phase(const model::PhaseStarted& event) {
+  if (event.phase == model::Phase::baseline) {
+    std::string text = "baseline " + format_duration(event.planned);
+    if (report().plan.warmup > 0s) {
+      text += " (+" + format_duration(report().plan.warmup) + " warm-up)";
+    }
+    line(at() + text + ": nothing has been touched");
+  }
+  if (event.phase == model::Phase::recovery) {
+    line(at() + "recovery up to " + format_duration(report().plan.recovery_within));
+  }
+  last_progress_ = report().now / 1s;
+}
+
+void PlainLog::on_step(const model::StepChanged& event) {
+  using model::StepState;
+  const auto found = std::find_if(report().steps.begin(), report().steps.end(), [&](const auto& row) {
+    return row.step == event.step && row.host == event.host;
+  });
+  std::string name = printable(found->plan.name);
+  if (report().plan.steps.size() > 1) name += " on " + printable(event.host);
+  const std::string text = event.text.empty() ? "" : ", " + printable(event.text);
+  switch (event.state) {
+    case StepState::verified: return star(at() + "inject " + name + ": verified" + text);
+    case StepState::effect:
+      if (event.seen == model::Seen::no) star(at() + name + ": EFFECT NOT SEEN" + text);
+      return;
+    case StepState::reverted:
+      return star(at() + name + " reverted" +
+                  (event.took > 0us ? " in " + format_short(event.took) : "") + text);
+    case StepState::failed: return star(at() + name + ": INJECTION FAILED" + text);
+    case StepState::revert_failed: return star(at() + name + ": REVERT FAILED" + text);
+    case StepState::injected: return line(at() + name + " injected, looking for its effect");
+    case StepState::injecting:
+    case StepState::reverting:
+    case StepState::removed: return;
+  }
+}
+
+void PlainLog::on_host(const model::HostChecked& event) {
+  if (event.clean) return star(at() + "host " + printable(event.host) + " clean");
+  for (const auto& item : event.residue) {
+    star(at() + "LEFT on " + printable(event.host) + ": " + printable(item.what) +
+         "   undo by hand: " + printable(item.command, 4000));
+  }
+}
+
+void PlainLog::on_condition(const model::ConditionStatus& event) {
+  const ConditionRow* row = report().condition(event.id);
+  if (row == nullptr) return;
+  const std::string bound = event.bound_text.empty() ? "" : " (" + printable(event.bound_text) + ")";
+  const std::string text = row->measure + " " + printable(event.measured_text) + bound;
+  const bool before = event.phase == model::Phase::baseline;
+  if (event.truth == model::Truth::broken && event.phase != model::Phase::recovery) {
+    const bool abort_list = row->info.list == model::ConditionList::abort_if;
+    if (broken_.insert(event.id).second && !abort_list) line(at() + "BROKEN: " + text);
+  } else if (before && event.final) {
+    line(at() + "steady: " + text);
+  }
+}
+
+void PlainLog::progress() {
+  constexpr std::int64_t kEvery = 10;
+  const auto phase = report().current_phase();
+  const bool measuring = phase == model::Phase::baseline || phase == model::Phase::fault ||
+                         phase == model::Phase::recovery;
+  if (!measuring || report().verdict || report().now / 1s < last_progress_ + kEvery) return;
+  last_progress_ = report().now / 1s;
+  const PhaseSpan& span = report().phases.back();
+  std::string text = boost::describe::enum_to_string(phase, "");
+  text += fmt::format(" {}", (report().now - span.from) / 1s);
+  text += span.planned > 0s ? fmt::format("/{}s:", span.planned / 1s) : std::string("s:");
+  for (const ConditionRow& row : report().conditions) {
+    const bool wanted = phase == model::Phase::fault
+                            ? row.info.list == model::ConditionList::during
+                            : row.info.list == model::ConditionList::steady_state;
+    const auto& status = phase == model::Phase::fault      ? row.during
+                         : phase == model::Phase::recovery ? row.after
+                                                           : row.before;
+    if (!wanted || !status) continue;
+    text += "  " + row.measure + " " + printable(status->measured_text);
+    if (status->truth == model::Truth::broken) text += " BROKEN";
+  }
+  for (const Series& series : report().series) {
+    if (series.points.empty()) continue;
+    const Point& last = series.points.back();
+    if (series.request && last.success) {
+      text += "  " + series.title() + " " + format_value(*last.success, "%") + " good";
+    } else if (!series.request && last.value) {
+      text += "  " + series.title() + " " + format_value(*last.value, series.unit);
+    }
+  }
+  line(at() + text);
+}
+
+void PlainLog::on_end() {
+  std::vector<std::vector<std::string>> rows;
+  for (const ConditionRow* row : table_rows(report())) {
+    const Cells one = cells(report(), *row);
+    const auto* status = row->deciding();
+    const std::string word = one.word == "ok" ? "PASS" : one.word == "????" ? "CANNOT TELL" : one.word;
+    std::string bound = status == nullptr ? "" : printable(status->bound_text);
+    if (!bound.empty()) bound = "bound " + bound;
+    std::string place = file_name(printable(row->info.place.file));
+    if (row->info.place.line > 0) place += ":" + std::to_string(row->info.place.line);
+    if (one.word == "ok") bound = place = "";
+    rows.push_back({word, printable(row->info.text),
+                    status == nullptr ? "" : printable(status->measured_text), bound, place});
+  }
+  for (auto& text : table({{false, 12}, {false, 60}, {false, 16}, {false, 50}, {false, 40}}, rows)) {
+    star(std::move(text));
+  }
+  for (const auto& item : report().residue()) {
+    star("LEFT: " + printable(item.what) + "   undo by hand: " + printable(item.command, 4000));
+  }
+  std::string text = headline_word(report()) + ". " + second_line(report());
+  if (report().verdict->exit != 0 && !reason(report()).empty()) {
+    text += " Because " + reason(report()) + ".";
+  }
+  text += fmt::format(" Exit {}.", report().verdict->exit);
+  if (!report_path_.empty()) text += "  Report: " + printable(report_path_);
+  star(std::move(text));
+}
+
+}  // namespace ordeal::report
