@@ -27,6 +27,7 @@ class Event {
 
  private:
   class Waiter;
+  class Waiting;
   template <class Handler>
   class WaiterOf;
   std::list<std::shared_ptr<Waiter>> waiters_;

@@ -99,6 +99,7 @@ void Node::drop_everything() {
       parked.push_back(std::move(it->second));
       it = world_.parked_.erase(it);
     }
+    shutdown();  // waiters of os::Event
     if (parked.empty() && ready_.empty()) break;
     parked.clear();
     std::deque<Handler> handlers;
