@@ -1,5 +1,9 @@
 // Decides, from samples alone, where every condition of an experiment stands. No clock, no I/O: it
 // is told what time it is. Semantics: docs/reference/conditions.md.
+//
+// Truth is that of the condition as it is written: an abort condition that `holds` is crossed.
+// While a phase goes on, a steady_state or during condition is `broken` only when nothing that may
+// still come can mend it; a number on the wrong side that may still come right is `unknown`.
 #pragma once
 
 #include <map>
@@ -30,6 +34,7 @@ class Judge {
   // "abort_if.0", "method.1.expect.0", "method.2.until" ...
   const std::vector<model::ConditionInfo>& conditions() const;
 
+  // In order of completion.
   void add(const Sample& sample);
   // Host values of one host, as the executor pushed them (names of model::HostValue -> number).
   void add_host(const std::string& host, const std::map<std::string, double>& values, BootTime at);
@@ -67,7 +72,8 @@ class Judge {
   std::vector<model::ConditionStatus> final_statuses(model::Phase phase, BootTime now);
   // Per SLI totals of a phase, for the tables.
   std::vector<model::SliSummary> summaries(model::Phase phase);
-  // Samples since the last call, per SLI and 100 ms slice, to be emitted as events.
+  // Samples since the last call, per SLI and 100 ms slice, to be emitted as events. A slice whose
+  // requests are answered late comes again with what was added: readers sum by `from`.
   std::vector<model::Samples> slices(BootTime now);
 
  private:

@@ -1,0 +1,292 @@
+// The final verdicts of a phase: counted again from exactly the samples that belong to it.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/probe/judge_impl.hpp"
+#include "engine/probe/texts.hpp"
+
+namespace ordeal::probe {
+
+using model::Aggregate;
+using model::ConditionList;
+using model::ConditionStatus;
+using model::Phase;
+using model::Truth;
+
+namespace {
+
+bool inside(const std::vector<Span>& spans, BootTime at) {
+  return std::any_of(spans.begin(), spans.end(),
+                     [&](const Span& span) { return span.contains(at); });
+}
+
+bool compares_baseline_with_itself(const model::Condition& condition) {
+  return std::any_of(condition.parts.begin(), condition.parts.end(), [](const model::Part& part) {
+    return part.bound.relative && !part.over;
+  });
+}
+
+// Takes `hole` out of every span.
+std::vector<Span> without(const std::vector<Span>& spans, const Span& hole) {
+  std::vector<Span> out;
+  for (const Span& span : spans) {
+    const BootTime to = *span.to;
+    if (hole.from > span.from) out.push_back({span.from, std::min(to, hole.from)});
+    if (hole.to && *hole.to < to) out.push_back({std::max(span.from, *hole.to), to});
+  }
+  std::erase_if(out, [](const Span& span) { return *span.to <= span.from; });
+  return out;
+}
+
+Tally tally_of(const Series& series, const Span& span) {
+  Tally tally(series.traits.gauge, true);
+  for (const Point& point : series.log) {
+    if (span.contains(point.scheduled)) tally.add(point);
+  }
+  return tally;
+}
+
+}  // namespace
+
+// ---- baseline ----------------------------------------------------------------------------------
+
+Result<void> Judge::Impl::end_baseline(BootTime at) {
+  latest_ = std::max(latest_, at);
+  if (!baseline_) return Error(Code::refused, "the baseline has not begun");
+  baseline_->to = at;
+  for (Entry& entry : entries_) {
+    if (entry.info.list == ConditionList::steady_state) entry.phase.reset();
+    for (const model::Part& part : entry.condition->parts) {
+      if (!part.bound.relative) continue;
+      CHECK_OK(fix_baseline(entry, part));
+    }
+  }
+  return ok();
+}
+
+Result<void> Judge::Impl::fix_baseline(const Entry& entry, const model::Part& part) {
+  const Aggregate aggregate = part.measure.aggregate;
+  bool any = false;
+  for (std::size_t i = 0; i < book_.series.size(); ++i) {
+    const Series& series = book_.series[i];
+    if (!reads(part, series)) continue;
+    any = true;
+    if (book_.baseline.contains({i, aggregate})) {
+      // Fixed for another condition already; this one may have a factor of its own.
+    } else if (is_gap(aggregate)) {
+      Gaps gaps(baseline_->from, series.traits.interval, series.traits.timeout);
+      for (const Point& point : series.log) {
+        if (baseline_->contains(point.scheduled) && !point.no_data) {
+          gaps.add(point.scheduled, point.good);
+        }
+      }
+      const Gaps::Down down = gaps.read(*baseline_->to, baseline_->to);
+      const Duration length = aggregate == Aggregate::outage ? down.longest : down.total;
+      book_.baseline[{i, aggregate}] = static_cast<double>(length.count()) / 1e6;
+    } else {
+      const Tally tally = tally_of(series, *baseline_);
+      Reading reading;
+      const auto value = measure(aggregate, series.traits, tally,
+                                 *baseline_->to - baseline_->from, reading);
+      if (!value) {
+        reading.traits = &series.traits;
+        return Error(Code::refused,
+                     fmt::format("{} ({}): its bound is relative, but the baseline of {} is not "
+                                 "known: {}",
+                                 entry.info.id, entry.info.text, series.traits.name,
+                                 problem_text(reading)));
+      }
+      book_.baseline[{i, aggregate}] = *value;
+    }
+    const double value = book_.baseline.at({i, aggregate});
+    const model::Unit unit = unit_of(aggregate, series.traits);
+    const bool tiny = unit == model::Unit::seconds && value < 1e-3;
+    if (part.bound.factor != 1 && (value == 0 || tiny)) {
+      return Error(Code::refused,
+                   fmt::format("{} ({}): the baseline is {}, too small for a factor; use "
+                               "'baseline + x'",
+                               entry.info.id, entry.info.text, number_text(value, unit, 3)));
+    }
+  }
+  if (any) return ok();
+  return Error(Code::refused, fmt::format("{} ({}): its bound is relative, but nothing was measured",
+                                          entry.info.id, entry.info.text));
+}
+
+// ---- verdicts ----------------------------------------------------------------------------------
+
+ConditionStatus Judge::Impl::final_phase(const Entry& entry, std::vector<Span> spans) const {
+  PhaseWatch watch(*entry.condition, book_, spans);
+  struct Item {
+    std::size_t series;
+    const Point* point;
+  };
+  std::vector<Item> items;
+  for (std::size_t i = 0; i < book_.series.size(); ++i) {
+    const Series& series = book_.series[i];
+    const bool wanted = std::any_of(
+        entry.condition->parts.begin(), entry.condition->parts.end(),
+        [&](const model::Part& part) { return reads(part, series); });
+    if (!wanted) continue;
+    for (const Point& point : series.log) {
+      if (inside(spans, point.scheduled)) items.push_back({i, &point});
+    }
+  }
+  std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return a.point->completed < b.point->completed;
+  });
+  for (const Item& item : items) watch.feed(item.series, *item.point);
+  const Outcome outcome = watch.finish();
+  ConditionStatus status =
+      status_of(entry, outcome.readings, outcome.truth, outcome.decided_by);
+  status.final = true;
+  if (outcome.truth == Truth::broken && outcome.broken_at) {
+    const std::string when = "first at +" + format_short(*outcome.broken_at - start_);
+    status.problem = status.problem.empty() ? when : status.problem + ", " + when;
+  }
+  return status;
+}
+
+ConditionStatus Judge::Impl::final_expect(const Entry& entry, BootTime now) {
+  ConditionStatus status;
+  if (!entry.trailing) {
+    status = status_of(entry, {}, Truth::unknown, 0);
+    status.problem = "its step was never active";
+    status.final = true;
+    return status;
+  }
+  const BootTime end = std::min(fault_->to.value_or(now), now);
+  const std::vector<Reading> readings = entry.trailing->read(std::max(end, latest_));
+  const Combined combined = entry.trailing->combined();
+  status = status_of(entry, readings, Truth::broken, combined.decided_by);
+  status.final = true;
+  status.after = entry.held_after;
+  const Duration within = entry.condition->within.value_or(Duration::zero());
+  if (entry.held_after) {
+    status.truth = Truth::holds;
+  } else if (entry.already) {
+    status.truth = Truth::unknown;
+    status.problem = "was true before the fault, so it proves nothing";
+  } else if (entry.anchor + within > end + 100ms) {
+    status.truth = Truth::unknown;
+    status.problem = fmt::format("the fault ended {} before its time was up",
+                                 format_short(entry.anchor + within - end));
+  } else if (!entry.known) {
+    status.truth = Truth::unknown;
+  } else {
+    const std::string late = fmt::format("not within {}", format_duration(within));
+    status.problem = status.problem.empty() ? late : late + ", " + status.problem;
+  }
+  return status;
+}
+
+// The fault phase without the stretches in which a step's own list replaced this one; for a step's
+// own list the stretches in which it was active.
+std::vector<Span> Judge::Impl::during_spans(const Entry& entry, BootTime now) const {
+  Span whole = *fault_;
+  whole.to = whole.to.value_or(now);
+  std::vector<Span> spans = {whole};
+  for (const model::Step* step : model::steps_of(experiment_)) {
+    const auto active = steps_.find(step->path);
+    if (entry.scope.empty() && step->during && active != steps_.end()) {
+      spans = without(spans, active->second);
+    }
+    if (entry.scope != step->path) continue;
+    if (active == steps_.end()) return {};
+    Span own = active->second;
+    own.to = std::min(own.to.value_or(*whole.to), *whole.to);
+    return {own};
+  }
+  return spans;
+}
+
+std::vector<ConditionStatus> Judge::Impl::final_statuses(Phase phase, BootTime now) {
+  latest_ = std::max(latest_, now);
+  std::vector<ConditionStatus> out;
+  for (Entry& entry : entries_) {
+    const ConditionList list = entry.info.list;
+    if (phase == Phase::baseline && list == ConditionList::steady_state && baseline_) {
+      Span span = *baseline_;
+      span.to = span.to.value_or(now);
+      const Phase in = std::exchange(entry.in, Phase::baseline);
+      ConditionStatus status = final_phase(entry, {span});
+      entry.in = in;
+      if (compares_baseline_with_itself(*entry.condition)) {
+        status.truth = Truth::holds;
+        status.problem = "relative to this very baseline: judged only later";
+      }
+      out.push_back(std::move(status));
+    }
+    if (phase != Phase::fault || !fault_) continue;
+    if (list == ConditionList::expect) out.push_back(final_expect(entry, now));
+    if (list != ConditionList::during) continue;
+    entry.in = Phase::fault;
+    const std::vector<Span> spans = during_spans(entry, now);
+    // Replaced from the first to the last moment: the lists that replaced it are judged instead.
+    Duration left{};
+    for (const Span& span : spans) left += *span.to - span.from;
+    const Duration whole = fault_->to.value_or(now) - fault_->from;
+    const bool replaced = entry.scope.empty() && left < whole && left < 1s;
+    if (!replaced) out.push_back(final_phase(entry, spans));
+  }
+  return out;
+}
+
+// ---- summaries ---------------------------------------------------------------------------------
+
+std::optional<Span> Judge::Impl::span_of(Phase phase) const {
+  if (phase == Phase::baseline) return baseline_;
+  if (phase == Phase::fault) return fault_;
+  if (phase == Phase::recovery) return recovery_;
+  return std::nullopt;
+}
+
+model::SliSummary Judge::Impl::summary(std::size_t index, Phase phase, const Span& span) const {
+  const Series& series = book_.series[index];
+  const Traits& traits = series.traits;
+  model::SliSummary out;
+  out.sli = series.host_value ? traits.name : series.sli;
+  out.phase = phase;
+  const Tally tally = tally_of(series, span);
+  if (tally.attempts() == 0) return out;
+  using enum Aggregate;
+  const Duration length = std::max<Duration>(span.to.value_or(latest_) - span.from, 1us);
+  std::vector<Aggregate> wanted;
+  if (traits.request) wanted = {success, error, failures, count, throughput};
+  if (traits.flag) wanted = {success, error, failures};
+  if (!traits.flag) wanted.insert(wanted.end(), {mean, min, max, p50, p90, p95, p99, p999});
+  for (const Aggregate aggregate : wanted) {
+    Reading reading;
+    const bool percentile = aggregate >= p50 && aggregate <= p999;
+    const std::int64_t most = percentile ? std::numeric_limits<std::int64_t>::max() : 1;
+    const auto value = measure(aggregate, traits, tally, length, reading, most);
+    if (value) out.values[model::to_string(aggregate)] = *value;
+  }
+  if (traits.request || traits.flag) {
+    Gaps gaps(span.from, traits.interval, traits.timeout);
+    for (const Point& point : series.log) {
+      if (span.contains(point.scheduled) && !point.no_data) gaps.add(point.scheduled, point.good);
+    }
+    const Gaps::Down down = gaps.read(latest_, span.to);
+    out.values["outage"] = static_cast<double>(down.longest.count()) / 1e6;
+    out.values["downtime"] = static_cast<double>(down.total.count()) / 1e6;
+  }
+  const Point* last = nullptr;
+  for (const Point& point : series.log) {
+    if (span.contains(point.scheduled) && !point.no_data) last = &point;
+  }
+  if (traits.gauge && last != nullptr) out.values["value"] = last->value;
+  if (traits.flag && last != nullptr) out.values["up"] = last->good ? 1 : 0;
+  return out;
+}
+
+std::vector<model::SliSummary> Judge::Impl::summaries(Phase phase) {
+  std::vector<model::SliSummary> out;
+  const std::optional<Span> span = span_of(phase);
+  if (!span) return out;
+  for (std::size_t i = 0; i < book_.series.size(); ++i) out.push_back(summary(i, phase, *span));
+  return out;
+}
+
+}  // namespace ordeal::probe
