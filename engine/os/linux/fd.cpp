@@ -1,0 +1,50 @@
+#include "engine/os/linux/fd.hpp"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+namespace ordeal::os {
+
+Result<Pipe> make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return Error::system(errno, "pipe");
+  return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
+Result<Fd> open_file(const std::string& path, int flags, unsigned mode) {
+  for (;;) {
+    Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+    if (fd) return fd;
+    if (errno != EINTR) return Error::system(errno, "open " + path);
+  }
+}
+
+Result<std::string> read_all(int fd, std::size_t limit) {
+  std::string text;
+  std::size_t size = 0;
+  while (size < limit) {
+    text.resize(std::min(limit, std::max<std::size_t>(4096, 2 * size)));
+    const ssize_t count = ::read(fd, text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error::system(errno, "read");
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  text.resize(size);
+  return text;
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  TRY(const Fd fd, open_file(path, O_RDONLY));
+  return within(path, read_all(fd.get(), limit));
+}
+
+Result<void> write_file(const std::string& path, const std::string& text) {
+  TRY(const Fd fd, open_file(path, O_WRONLY));
+  // Kernel files take a value in one write or not at all.
+  if (::write(fd.get(), text.data(), text.size()) < 0) return Error::system(errno, "write " + path);
+  return ok();
+}
+
+}  // namespace ordeal::os

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <list>
+
+#include "engine/os/linux/cgroups.hpp"
+#include "engine/os/linux/fd.hpp"
+#include "engine/os/processes.hpp"
+
+namespace ordeal::os {
+
+struct SpawnPlan;
+
+// Processes through /proc and pidfds. Reading is in processes.cpp, what starts programs in
+// children.cpp.
+class LinuxProcesses final : public Processes {
+ public:
+  // `executor_path` is what spawn_helper starts.
+  LinuxProcesses(asio::any_io_executor executor, Clock& clock, const LinuxCgroups& cgroups,
+                 std::string executor_path = "/proc/self/exe");
+  ~LinuxProcesses() override;
+
+  Result<std::vector<model::ProcessInfo>> list() const override;
+  Result<model::ProcessInfo> find(model::ProcessId id) const override;
+  Result<ProcessUsage> usage(model::ProcessId id) const override;
+  Result<std::vector<std::int64_t>> holders_of_port(std::uint16_t port) const override;
+  std::string protected_because(const model::ProcessInfo& process) const override;
+  std::string boot_id() const override;
+  std::string machine_id() const override;
+  std::string host_name() const override;
+  bool systemd_is_pid1() const override;
+
+  Result<void> signal(model::ProcessId id, int signal) override;
+  Task<Result<void>> wait_gone(model::ProcessId id, BootTime deadline) override;
+
+  Task<Result<model::ProcessId>> spawn_helper(model::SpawnHelper helper) override;
+  Result<std::vector<model::ProcessId>> find_marked(const std::string& mark) const override;
+  Result<std::vector<std::string>> marks() const override;
+
+  Task<Result<CommandResult>> run(model::Command command,
+                                  std::map<std::string, std::string> environment) override;
+
+ private:
+  class RunningCommand;
+  struct Child {
+    model::ProcessId id;
+    Fd pidfd;
+    std::string mark;  // empty: a command that was killed and whose end nobody awaits
+  };
+
+  // Takes the exit status of children that have ended, so that no zombie stays.
+  void reap() const;
+  Task<Result<void>> await_ready(int output);
+  Result<SpawnPlan> helper_plan(const model::SpawnHelper& helper) const;
+
+  asio::any_io_executor executor_;
+  Clock& clock_;
+  const LinuxCgroups& cgroups_;
+  std::string executor_path_;
+  // Children that live, so that finding a helper of ours needs no scan of /proc.
+  mutable std::list<Child> children_;
+};
+
+}  // namespace ordeal::os

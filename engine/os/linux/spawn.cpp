@@ -1,0 +1,155 @@
+#include "engine/os/linux/spawn.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "engine/base/assert.hpp"
+
+namespace ordeal::os {
+namespace {
+
+// Everything the child needs, made before vfork: it shares our memory and may allocate nothing.
+struct Child {
+  const char* path;
+  std::vector<char*> argv;
+  std::vector<char*> environment;
+  std::vector<Fd> descriptors;  // all numbers above those that the child shall have
+  std::vector<const char*> cgroup_files;
+  bool own_session;
+  bool dies_with_parent;
+  pid_t parent;
+  // The child's answer, through the shared memory.
+  const char* failed_step = nullptr;
+  int problem = 0;
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  out.reserve(words.size() + 1);
+  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+void reset_signals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  // Fails for KILL, STOP and what libc keeps for itself; those are as they should be.
+  for (int signal = 1; signal < _NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+}
+
+bool enter_cgroup(const char* file) {
+  const int fd = ::open(file, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool entered = ::write(fd, "0", 1) == 1;  // 0: the writer itself
+  const int problem = errno;
+  ::close(fd);
+  errno = problem;
+  return entered;
+}
+
+// Runs in the child between vfork and exec: system calls only. Returns the step that failed.
+const char* become(Child& child) {
+  reset_signals();
+  if (child.dies_with_parent) {
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "PR_SET_PDEATHSIG";
+    if (::getppid() != child.parent) return "find the parent";
+  }
+  if (child.own_session && ::setsid() < 0) return "setsid";
+  for (const char* file : child.cgroup_files) {
+    if (!enter_cgroup(file)) return file;
+  }
+  for (std::size_t i = 0; i < child.descriptors.size(); ++i) {
+    if (::dup2(child.descriptors[i].get(), static_cast<int>(i)) < 0) return "dup2";
+  }
+  // Marked, not closed: the memory is shared, but the table of descriptors is the child's own.
+  const unsigned first = static_cast<unsigned>(child.descriptors.size());
+  if (::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return "close_range";
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(child.path, child.argv.data(), child.environment.data());
+  return "exec";
+}
+
+// A function of its own that is never inlined, so that vfork's second return finds its frame.
+[[gnu::noinline]] pid_t start(Child& child) {
+  const pid_t pid = ::vfork();
+  if (pid == 0) {
+    child.failed_step = become(child);
+    child.problem = errno;
+    ::_exit(127);
+  }
+  return pid;
+}
+
+Result<Fd> duplicate_above(int fd, int lowest) {
+  Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, lowest));
+  if (!copy) return Error::system(errno, "duplicate a descriptor");
+  return copy;
+}
+
+Result<std::vector<Fd>> move_away(const std::vector<int>& descriptors) {
+  const int lowest = static_cast<int>(descriptors.size());
+  TRY(const Fd nothing, open_file("/dev/null", O_RDWR));
+  std::vector<Fd> out;
+  for (const int fd : descriptors) {
+    TRY(Fd copy, duplicate_above(fd < 0 ? nothing.get() : fd, lowest));
+    out.push_back(std::move(copy));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Spawned> spawn(const SpawnPlan& plan) {
+  ORDEAL_ASSERT(::gettid() == ::getpid());
+  ORDEAL_ASSERT(!plan.argv.empty() && plan.descriptors.size() >= 3);
+  TRY(auto descriptors, move_away(plan.descriptors));
+  Child child{plan.path.c_str(), pointers(plan.argv), pointers(plan.environment),
+              std::move(descriptors), {}, plan.own_session, plan.dies_with_parent, ::getpid()};
+  for (const auto& file : plan.cgroup_files) child.cgroup_files.push_back(file.c_str());
+
+  // No handler of ours may run in the child, where it would write into our memory.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = start(child);
+  const int problem = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  if (pid < 0) return Error::system(problem, "start " + plan.path);
+  if (child.failed_step != nullptr) {
+    ::waitpid(pid, nullptr, 0);  // It has ended before vfork returned.
+    return Error::system(child.problem, fmt::format("start {}: {}", plan.path, child.failed_step));
+  }
+  // The pid cannot be reused before we have reaped it.
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    const int reason = errno;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return Error::system(reason, "pidfd_open of " + plan.path);
+  }
+  return Spawned{pid, std::move(pidfd)};
+}
+
+Result<std::optional<int>> try_reap(int pidfd) {
+  siginfo_t info{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG) != 0) {
+    return Error::system(errno, "waitid");
+  }
+  if (info.si_pid == 0) return std::optional<int>();
+  const int code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+  return std::optional<int>(code);
+}
+
+}  // namespace ordeal::os
