@@ -8,6 +8,7 @@ namespace ordeal::undo {
 namespace {
 
 constexpr int kLastRank = 6;
+constexpr int kLookTries = 5;
 
 // One undo of one step.
 struct Item {
@@ -18,11 +19,12 @@ struct Item {
   const model::DeleteTable* table() const { return std::get_if<model::DeleteTable>(&undo()); }
 };
 
-std::set<std::pair<std::string, model::NftFamily>> tables_there(const os::Host& host) {
-  std::set<std::pair<std::string, model::NftFamily>> out;
-  const auto tables = host.nftables().list_marked();
-  if (tables.has_error()) return out;
-  for (const os::TableId& table : tables.value()) out.emplace(table.name, table.family);
+using TableSet = std::set<std::pair<std::string, model::NftFamily>>;
+
+Result<TableSet> tables_there(const os::Host& host) {
+  TRY(auto tables, host.nftables().list_marked());
+  TableSet out;
+  for (const os::TableId& table : tables) out.emplace(table.name, table.family);
   return out;
 }
 
@@ -112,13 +114,15 @@ class Rollback {
     }
     const auto removed = host_.nftables().remove(tables, keep_chains);
     const auto after = tables_there(host_);
+    if (removed.has_error() || after.has_error()) return;
     for (const Item& item : items) {
       const std::pair key(item.table()->table, item.table()->family);
-      if (removed.has_error() || (!keep_chains && after.contains(key))) continue;
+      const bool there = after.value().contains(key);
+      if (there && !keep_chains) continue;
       Outcome outcome = outcome_of(item.undo());
       outcome.took = host_.clock().now() - begun;
-      outcome.gone_before = !before.contains(key);
-      const bool kept = keep_chains && after.contains(key);
+      outcome.gone_before = before.has_value() && !before.value().contains(key);
+      const bool kept = keep_chains && there;
       outcome.text = outcome.gone_before ? "was gone already" : kept ? "rules gone" : "gone";
       if (kept) item.step->emptied[item.index] = true;
       end(item, std::move(outcome), !kept);
@@ -247,19 +251,15 @@ Task<void> remove_leftovers(os::Host& host, std::vector<StepUndos>& steps, Liste
   }
 }
 
-std::set<std::string> marks_on(const os::Host& host) {
+Result<std::set<std::string>> marks_on(const os::Host& host) {
   std::set<std::string> marks;
-  const auto tables = host.nftables().list_marked();
-  if (tables.has_value()) {
-    for (const os::TableId& table : tables.value()) marks.insert(table.name);
-  }
-  const auto helpers = host.processes().marks();
-  if (helpers.has_value()) marks.insert(helpers.value().begin(), helpers.value().end());
-  const auto links = host.links().list();
-  if (links.has_value()) {
-    for (const os::LinkInfo& link : links.value()) {
-      if (is_mark(link.name)) marks.insert(link.name);
-    }
+  TRY(auto tables, within("list the tables of nf_tables", host.nftables().list_marked()));
+  for (const os::TableId& table : tables) marks.insert(table.name);
+  TRY(auto helpers, within("list the processes", host.processes().marks()));
+  marks.insert(helpers.begin(), helpers.end());
+  TRY(auto links, within("list the links", host.links().list()));
+  for (const os::LinkInfo& link : links) {
+    if (is_mark(link.name)) marks.insert(link.name);
   }
   return marks;
 }
@@ -268,10 +268,23 @@ Task<std::vector<Outcome>> sweep(os::Host& host,
                                  std::function<std::set<std::string>()> in_use) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   std::vector<Outcome> out;
-  const std::set<std::string> found = marks_on(host);
-  if (found.empty()) co_return out;
+  auto found = marks_on(host);
+  for (int tries = 1; found.has_error() && tries < kLookTries; ++tries) {
+    co_await host.clock().sleep(100ms);
+    found = marks_on(host);
+  }
+  if (found.has_error()) {
+    Outcome blind;
+    blind.what = "look for what bears our mark";
+    blind.text = found.error().message();
+    blind.command = "ordeal recover";
+    blind.ok = false;
+    out.push_back(std::move(blind));
+    co_return out;
+  }
+  if (found.value().empty()) co_return out;
   const std::set<std::string> used = in_use();
-  for (const std::string& mark : found) {
+  for (const std::string& mark : found.value()) {
     if (used.contains(mark)) continue;
     // Tables first, so that nothing is sent to a link that goes away.
     std::vector<model::Undo> undos;

@@ -55,7 +55,7 @@ Task<void> remove_leftovers(os::Host& host, std::vector<StepUndos>& steps, Liste
 // ---- By marks, without any journal -------------------------------------------------------------
 
 // Every mark that something on this host bears: links, tables, helpers.
-std::set<std::string> marks_on(const os::Host& host);
+Result<std::set<std::string>> marks_on(const os::Host& host);
 
 // Removes whatever bears a mark that is not in use. `in_use` is asked after the marks were read, so
 // that what appears meanwhile has its record already.
