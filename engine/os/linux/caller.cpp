@@ -79,7 +79,9 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
 
 Result<void> replace_file(const std::string& path, const std::string& bytes) {
   const auto parent = std::filesystem::path(path).parent_path();
-  if (!parent.empty()) CHECK_OK(make_directories(parent.string(), 0755));
+  if (!parent.empty()) {
+    CHECK_OK(make_directories(parent.string(), 0755));
+  }
   TRY(auto fd, open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));
   std::size_t done = 0;
   while (done < bytes.size()) {
