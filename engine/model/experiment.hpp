@@ -150,6 +150,7 @@ struct Sli {
   std::string name;
   std::variant<HttpProbe, TcpProbe, DnsProbe, ExecProbe, ProcessProbe, HostProbe> probe;
   Unit unit = Unit::none;  // of gauges
+  double scale = 1;        // the probe's number times this is in the base unit (`unit: ms`: 0.001)
   std::optional<std::int64_t> min_samples;
   OnNoData on_no_data = OnNoData::abort;
   Place place;

@@ -1,0 +1,56 @@
+#include "engine/spec/problem.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "engine/base/text.hpp"
+
+namespace ordeal::spec {
+namespace {
+
+constexpr std::size_t kMostProblems = 100;
+constexpr std::size_t kLongestText = 600;
+
+auto order(const Problem& problem) {
+  return std::tie(problem.place.file, problem.place.line, problem.place.column, problem.text);
+}
+
+std::vector<Problem> sorted(std::vector<Problem> problems) {
+  std::stable_sort(problems.begin(), problems.end(),
+                   [](const Problem& a, const Problem& b) { return order(a) < order(b); });
+  const auto same = [](const Problem& a, const Problem& b) { return order(a) == order(b); };
+  problems.erase(std::unique(problems.begin(), problems.end(), same), problems.end());
+  if (problems.size() > kMostProblems) {
+    const std::size_t more = problems.size() - kMostProblems;
+    problems.resize(kMostProblems);
+    problems.push_back({problems.back().place, fmt::format("... and {} more", more)});
+  }
+  return problems;
+}
+
+}  // namespace
+
+std::string to_string(const Problem& problem) {
+  const model::Place& place = problem.place;
+  if (place.line == 0) return fmt::format("{}: {}", place.file, problem.text);
+  return fmt::format("{}:{}:{}: {}", place.file, place.line, place.column, problem.text);
+}
+
+void Problems::error(const model::Place& place, std::string text) {
+  errors_.push_back({place, printable(text, kLongestText)});
+}
+
+void Problems::warning(const model::Place& place, std::string text) {
+  warnings_.push_back({place, printable(text, kLongestText)});
+}
+
+std::vector<Problem> Problems::errors() const {
+  return sorted(errors_);
+}
+std::vector<Problem> Problems::warnings() const {
+  return sorted(warnings_);
+}
+
+}  // namespace ordeal::spec

@@ -1,0 +1,35 @@
+// What is wrong in a file, and where: collected, so that a person mends all of it in one go.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/model/place.hpp"
+
+namespace ordeal::spec {
+
+struct Problem {
+  model::Place place;
+  std::string text;
+};
+
+// "file:line:column: text", or "file: text" when it belongs to no line.
+std::string to_string(const Problem& problem);
+
+class Problems {
+ public:
+  void error(const model::Place& place, std::string text);
+  void warning(const model::Place& place, std::string text);
+
+  bool none() const { return errors_.empty(); }
+  std::size_t count() const { return errors_.size(); }
+  // Sorted by place, each once. At most 100: a file with more is not an experiment.
+  std::vector<Problem> errors() const;
+  std::vector<Problem> warnings() const;
+
+ private:
+  std::vector<Problem> errors_;
+  std::vector<Problem> warnings_;
+};
+
+}  // namespace ordeal::spec
