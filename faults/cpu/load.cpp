@@ -35,7 +35,7 @@ model::FaultDescription describe() {
        .kind = percent,
        .summary = "How much CPU, in percent of what `of` says.",
        .required = true,
-       .minimum = 0,
+       .minimum = 1'000,
        .maximum = kCore},
       {.name = "of",
        .kind = choice,

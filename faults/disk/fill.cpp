@@ -40,7 +40,7 @@ model::FaultDescription describe() {
       {.name = "size",
        .kind = bytes,
        .summary = "Bytes to take.",
-       .minimum = 0,
+       .minimum = kMiB,
        .maximum = kPiB},
       {.name = "reserve",
        .kind = bytes,

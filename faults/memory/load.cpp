@@ -1,7 +1,7 @@
 // memory.load: memory is taken and held by one process.
 //
-// Mechanism: an anonymous mapping with huge pages, every page written with data that neither
-// same-page merging nor compressed swap can shrink. Before each 64 MiB the helper reads
+// Mechanism: an anonymous mapping with huge pages, every page written with data of its own that
+// same-page merging cannot share and compression hardly shrinks. Before each 64 MiB the helper reads
 // MemAvailable again and stops growing at the headroom floor. oom_score_adj makes the kernel kill
 // the helper first (`oom: stressor`) or last (`oom: target`, only inside a limited unit).
 // Source: madvise(2) MADV_HUGEPAGE, proc(5) oom_score_adj, cgroup-v2.rst memory.max.
@@ -38,7 +38,7 @@ model::FaultDescription describe() {
        .summary = "How much is taken in addition to what others use: bytes, or percent of what "
                   "`of` says.",
        .required = true,
-       .minimum = 0,
+       .minimum = kMiB,
        .maximum = 64 * kTiB},
       {.name = "of",
        .kind = choice,

@@ -51,7 +51,7 @@ std::int64_t available(int fd) {
 bool write_noise(int fd, std::int64_t offset, std::int64_t size) {
   static std::vector<char> block(static_cast<std::size_t>(kWriteStep));
   fill_pages(block.data(), static_cast<std::size_t>(size),
-             static_cast<std::uint64_t>(offset) / kPageBytes);
+             static_cast<std::uint64_t>(offset) / kPageBytes, kPageBytes);
   for (std::int64_t done = 0; done < size;) {
     const ssize_t count = ::pwrite(fd, block.data() + done, static_cast<std::size_t>(size - done),
                                    offset + done);

@@ -32,12 +32,14 @@ class Noise {
   std::array<std::uint64_t, 4096> words_{};
 };
 
-// Fills [memory, memory + size); each page also bears its number, so that no two are equal.
-inline void fill_pages(char* memory, std::size_t size, std::uint64_t first_page) {
+// Fills [memory, memory + size) page by page: `noise_bytes` of noise at the start of each page, with
+// the page's number in front, so that no two are equal; the rest stays as it is.
+inline void fill_pages(char* memory, std::size_t size, std::uint64_t first_page,
+                       std::size_t noise_bytes) {
   static const Noise kNoise;
   for (std::size_t at = 0; at < size; at += kPageBytes) {
     const std::uint64_t number = first_page + at / kPageBytes;
-    const std::size_t length = std::min(kPageBytes, size - at);
+    const std::size_t length = std::min(noise_bytes, size - at);
     std::memcpy(memory + at, kNoise.page(number), length);
     if (length >= sizeof number) std::memcpy(memory + at, &number, sizeof number);
   }
