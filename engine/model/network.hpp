@@ -78,7 +78,7 @@ BOOST_DESCRIBE_ENUM(NftHook, egress, ingress, input, output)
 struct NftChain {
   std::string name;
   NftHook hook = NftHook::egress;
-  std::string device;  // for egress and ingress
+  std::string device;  // egress, ingress: required; input, output: empty is every device
   std::vector<NftRule> rules;
 };
 BOOST_DESCRIBE_STRUCT(NftChain, (), (name, hook, device, rules))

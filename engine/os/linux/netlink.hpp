@@ -101,7 +101,7 @@ class Netlink {
   Result<void> request(Message& message, std::string_view what);
   // Sends and returns the one answer.
   Result<Reply> get(Message& message, std::string_view what);
-  // Sends with NLM_F_DUMP and returns every answer; repeats a dump that was interrupted by a change.
+  // Sends with NLM_F_DUMP and returns every answer; repeats a dump that a change interrupted.
   Result<std::vector<Reply>> dump(Message& message, std::string_view what);
   // Sends all in one datagram. Only the last message asks for an acknowledgement.
   Result<std::vector<BatchFailure>> batch(std::span<Message> messages, std::string_view what);

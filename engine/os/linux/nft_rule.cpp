@@ -165,6 +165,24 @@ Result<void> match_packet(Expressions& out, const model::NftMatch& match,
   return ok();
 }
 
+// A reject answers TCP with a reset and the rest with ICMP: two rules when both are meant.
+enum class Answer { none, reset, icmp };
+
+void match_answer(Expressions& out, Answer answer) {
+  if (answer == Answer::reset) {
+    // A reset is never answered and never held back: it may be the one that this very rule sent.
+    const std::uint8_t flag = 0x04;
+    const std::uint8_t none = 0;
+    out.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+    out.mask(&flag, 1);
+    out.equal(&none, 1);
+  } else if (answer == Answer::icmp) {
+    const std::uint8_t tcp = IPPROTO_TCP;
+    out.meta(NFT_META_L4PROTO);
+    out.compare(NFT_CMP_NEQ, &tcp, sizeof tcp);
+  }
+}
+
 void match_chance(Expressions& out, Ppm share) {
   if (share.value >= static_cast<std::int64_t>(kWhole)) return;
   const std::uint32_t threshold = htonl(static_cast<std::uint32_t>(share.value));
@@ -228,7 +246,7 @@ void reject(Expressions& out, bool reset) {
 }
 
 Result<void> conclude(Expressions& out, const model::NftVerdict& verdict, QueueSpelling queue,
-                      bool tcp) {
+                      Answer answer) {
   if (const auto* drop = std::get_if<model::NftDrop>(&verdict)) {
     match_chance(out, drop->share);
     out.verdict(NF_DROP);
@@ -237,7 +255,7 @@ Result<void> conclude(Expressions& out, const model::NftVerdict& verdict, QueueS
   } else if (const auto* held = std::get_if<model::NftQueue>(&verdict)) {
     hand_to_queue(out, held->number, queue);
   } else if (std::holds_alternative<model::NftReject>(verdict)) {
-    reject(out, tcp);
+    reject(out, answer == Answer::reset);
   } else {
     out.verdict(NF_ACCEPT);
   }
@@ -246,7 +264,7 @@ Result<void> conclude(Expressions& out, const model::NftVerdict& verdict, QueueS
 
 Result<Message> rule_message(const model::NftTable& table, const model::NftChain& chain,
                              const model::NftRule& rule, QueueSpelling queue,
-                             std::optional<std::uint8_t> protocol) {
+                             std::optional<std::uint8_t> protocol, Answer answer) {
   Message message = nft_message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table.family);
   message.put_text(NFTA_RULE_TABLE, table.name).put_text(NFTA_RULE_CHAIN, chain.name);
   {
@@ -260,13 +278,14 @@ Result<Message> rule_message(const model::NftTable& table, const model::NftChain
     }
     match_family(out, rule);
     CHECK_OK(match_packet(out, rule.match, protocol));
+    match_answer(out, answer);
     if (rule.counted) {
       out.add("objref", [&] {
         message.put_be32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER)
             .put_text(NFTA_OBJREF_IMM_NAME, kMatchedCounter);
       });
     }
-    CHECK_OK(conclude(out, rule.verdict, queue, protocol == IPPROTO_TCP));
+    CHECK_OK(conclude(out, rule.verdict, queue, answer));
   }
   return message;
 }
@@ -276,11 +295,16 @@ Result<Message> rule_message(const model::NftTable& table, const model::NftChain
 Result<void> add_rule_messages(std::vector<Message>& out, const model::NftTable& table,
                                const model::NftChain& chain, const model::NftRule& rule,
                                QueueSpelling queue) {
-  if (std::holds_alternative<model::NftReject>(rule.verdict) && !rule.match.protocol) {
-    TRY(auto reset, rule_message(table, chain, rule, queue, IPPROTO_TCP));
-    out.push_back(std::move(reset));
+  const auto& protocol = rule.match.protocol;
+  Answer answer = Answer::none;
+  if (std::holds_alternative<model::NftReject>(rule.verdict)) {
+    answer = protocol == IPPROTO_TCP ? Answer::reset : Answer::icmp;
+    if (!protocol) {
+      TRY(auto reset, rule_message(table, chain, rule, queue, IPPROTO_TCP, Answer::reset));
+      out.push_back(std::move(reset));
+    }
   }
-  TRY(auto message, rule_message(table, chain, rule, queue, rule.match.protocol));
+  TRY(auto message, rule_message(table, chain, rule, queue, protocol, answer));
   out.push_back(std::move(message));
   return ok();
 }
