@@ -22,9 +22,9 @@ std::optional<Number> number_of(std::string_view text) {
   return value;
 }
 
-Result<std::int64_t> uid_of(const Host& host, const std::string& user) {
+Result<std::int64_t> uid_of(const Files& files, const std::string& user) {
   if (const auto uid = number_of<std::int64_t>(user)) return *uid;
-  TRY(auto passwd, host.files().read("/etc/passwd", kPasswdLimit));
+  TRY(auto passwd, files.read("/etc/passwd", kPasswdLimit));
   std::string_view rest = passwd;
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
@@ -38,9 +38,9 @@ Result<std::int64_t> uid_of(const Host& host, const std::string& user) {
   return Error(Code::invalid, fmt::format("there is no user '{}'", printable(user)));
 }
 
-Result<std::int64_t> pid_in(const Host& host, const std::string& path) {
+Result<std::int64_t> pid_in(const Files& files, const std::string& path) {
   constexpr std::size_t kLongestPid = 64;
-  TRY(auto text, host.files().read(path, kLongestPid));
+  TRY(auto text, files.read(path, kLongestPid));
   const std::size_t start = text.find_first_not_of(" \t\n");
   if (start != text.npos) {
     const std::size_t end = std::min(text.find_first_of(" \t\n", start), text.size());
@@ -85,6 +85,11 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
 }
 
 Result<std::vector<ProcessInfo>> select(const Host& host, const ProcessMatcher& matcher) {
+  return select(host.processes(), host.files(), matcher);
+}
+
+Result<std::vector<ProcessInfo>> select(const Processes& processes, const Files& files,
+                                        const ProcessMatcher& matcher) {
   if (!matcher.unit && !matcher.name && !matcher.exe && !matcher.argv && !matcher.user &&
       !matcher.local_port && !matcher.pid_file) {
     return Error(Code::invalid, "a process selector needs at least one criterion");
@@ -93,18 +98,18 @@ Result<std::vector<ProcessInfo>> select(const Host& host, const ProcessMatcher& 
   std::optional<std::int64_t> pid;
   std::optional<std::set<std::int64_t>> holders;
   if (matcher.user) {
-    TRY(auto found, uid_of(host, *matcher.user));
+    TRY(auto found, uid_of(files, *matcher.user));
     uid = found;
   }
   if (matcher.pid_file) {
-    TRY(auto found, pid_in(host, *matcher.pid_file));
+    TRY(auto found, pid_in(files, *matcher.pid_file));
     pid = found;
   }
   if (matcher.local_port) {
-    TRY(auto found, host.processes().holders_of_port(*matcher.local_port));
+    TRY(auto found, processes.holders_of_port(*matcher.local_port));
     holders.emplace(found.begin(), found.end());
   }
-  TRY(auto all, host.processes().list());
+  TRY(auto all, processes.list());
   std::erase_if(all, [&](const ProcessInfo& process) {
     return process.state == 'Z' || process.state == 'X' ||
            (matcher.unit && !in_unit(process, *matcher.unit)) ||

@@ -13,6 +13,8 @@ namespace ordeal::os {
 // Errors: a user or pid file that does not exist; a matcher without any criterion.
 Result<std::vector<model::ProcessInfo>> select(const Host& host,
                                                const model::ProcessMatcher& matcher);
+Result<std::vector<model::ProcessInfo>> select(const Processes& processes, const Files& files,
+                                               const model::ProcessMatcher& matcher);
 
 // "unit nginx.service, name nginx": for messages.
 std::string describe(const model::ProcessMatcher& matcher);
