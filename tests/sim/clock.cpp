@@ -27,6 +27,7 @@ std::optional<Error> Seam::read_problem(std::string_view what) const {
   if (!alive()) return dead();
   if (!world_.prng().chance(machine_.misfortunes.read_fails)) return std::nullopt;
   world_.sometimes("a reading failed");
+  ++machine_.injected_failures;
   return injected(world_.prng(), what);
 }
 

@@ -14,7 +14,14 @@ std::string parent_of(const std::string& path) {
 }
 
 void sync(File& file) {
-  file.durable = file.cache;
+  if (!file.on_disk || file.durable.size() != file.cache.size()) {
+    file.durable = file.cache;
+  } else {
+    for (const std::size_t sector : file.dirty) {
+      const std::size_t offset = sector * kSector;
+      if (offset < file.cache.size()) file.durable.replace(offset, kSector, file.cache, offset, kSector);
+    }
+  }
   file.on_disk = true;
   file.dirty.clear();
 }
@@ -176,8 +183,9 @@ Result<void> SimFiles::write_atomically(const std::string& path, const std::stri
       return Error::system(ENOSPC, "write " + path);
     }
     File& file = machine_.disk.files[path];
-    file.cache = bytes;
-    sync(file);
+    file.cache = file.durable = bytes;
+    file.on_disk = true;
+    file.dirty.clear();
     const auto [first, last] = machine_.file_waits.equal_range(path);
     for (auto it = first; it != last; ++it) world_.wake(it->second);
     machine_.file_waits.erase(first, last);

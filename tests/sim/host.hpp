@@ -42,6 +42,7 @@ class Seam {
     if (world_.prng().chance(machine_.misfortunes.call_fails)) {
       world_.trace(&node_, fmt::format("{} fails", what));
       world_.sometimes("a call failed");
+      ++machine_.injected_failures;
       return injected(world_.prng(), what);
     }
     auto result = effect();
@@ -51,6 +52,7 @@ class Seam {
     if (!alive()) return dead();
     if (result.has_value() && world_.prng().chance(machine_.misfortunes.call_fails_after)) {
       world_.sometimes("a call took effect and failed");
+      ++machine_.injected_failures;
       return injected(world_.prng(), what);
     }
     return result;
@@ -219,6 +221,8 @@ class SimHost {
   // Streams whose end this process holds: closed when it dies.
   void keep(std::weak_ptr<Pipe> pipe) { pipes_.push_back(std::move(pipe)); }
   void close_streams();
+  // Nothing passes between this process and the other any more, and neither is told.
+  void cut_from(const Node& peer);
 
  private:
   Node& node_;

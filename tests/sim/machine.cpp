@@ -181,13 +181,20 @@ void Machine::stop_unit(const std::string& unit) {
   for (Process* process : of_service(unit)) process_dies(process->info.id.pid);
 }
 
+void Machine::take_down(const std::string& service, Trace trace) {
+  if (!services.at(service).active) return;
+  stop_unit(service);
+  taken_down[service] = trace;
+  made(std::move(trace));
+}
+
 bool Machine::start_unit(const std::string& unit) {
   const auto found = services.find(unit);
   if (found == services.end() || found->second.start_fails) return false;
   Service& service = found->second;
   if (!service.active) {
     service.active = true;
-    units_stopped_by_us.erase(unit);
+    taken_down.erase(unit);
     for (int i = 0; i < service.count; ++i) start_one(unit);
   }
   return true;
@@ -221,7 +228,7 @@ void Machine::power_loss() {
   ifb_loaded = false;
   processes.clear();
   stopped_by_us.clear();
-  units_stopped_by_us.clear();
+  taken_down.clear();
   for (auto& [path, cgroup] : cgroups) cgroup.frozen = false;
   lose_unsynced(disk, world_.prng());
   Process init;
@@ -243,10 +250,26 @@ void Machine::made(Trace trace) {
   if (on_made) on_made(trace);
 }
 
-std::int64_t Machine::available_bytes() const {
+std::string Machine::mount_of(const std::string& path) const {
+  for (const auto& [mount, item] : mounts) {
+    if (path == mount || path.starts_with(mount + "/")) return mount;
+  }
+  return "/";
+}
+
+std::int64_t Machine::available_bytes(const std::string& path) const {
+  const std::string mount = mount_of(path);
   std::int64_t free = disk.total.value - disk.used.value;
-  for (const auto& [path, file] : disk.files) free -= static_cast<std::int64_t>(file.cache.size());
-  for (const auto& [pid, process] : processes) free -= process.disk.value;
+  if (mount != "/") {
+    free = mounts.at(mount).total.value - mounts.at(mount).used.value;
+  } else {
+    for (const auto& [file_name, file] : disk.files) {
+      free -= static_cast<std::int64_t>(file.cache.size());
+    }
+  }
+  for (const auto& [pid, process] : processes) {
+    if (process.disk_mount == mount) free -= process.disk.value;
+  }
   return std::max<std::int64_t>(free, 0);
 }
 
@@ -307,8 +330,8 @@ std::vector<Machine::Trace> Machine::ours() const {
   for (const auto& [path, cgroup] : cgroups) {
     if (cgroup.frozen) out.push_back(Trace{"thaw_cgroup", path, true});
   }
-  for (const std::string& unit : units_stopped_by_us) {
-    if (!services.at(unit).active) out.push_back(Trace{"start_unit", unit, true});
+  for (const auto& [key, trace] : taken_down) {
+    if (!services.at(key).active) out.push_back(trace);
   }
   return out;
 }
@@ -355,6 +378,7 @@ void furnish(Machine& machine) {
   jobs.count = 2;
   jobs.restart_after = 500ms;
   machine.add_service(jobs);
+  machine.mounts["/srv"] = Mount{};
   Flow clients;
   clients.local_port = 8080;
   clients.remote_port = 40000;

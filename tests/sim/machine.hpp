@@ -36,6 +36,7 @@ struct Process {
   double cores = 0;                // that it keeps busy
   Bytes resident{4 << 20};
   Bytes disk;                      // space in unlinked files that it holds
+  std::string disk_mount;          // on which mount
   std::string service;             // key in Machine::services
 };
 
@@ -110,6 +111,14 @@ struct Disk {
   bool lies_about_sync = false;    // nothing written reaches the platter: a planted bug
 };
 
+// Another file system than that of the root and the state directory; holds nothing but space.
+struct Mount {
+  Bytes total{50LL << 30};
+  Bytes used{10LL << 30};          // by others
+  std::string filesystem = "ext4";
+  std::string device = "254:16";
+};
+
 // How often what goes wrong, in a million calls. Set by the seed's configuration.
 struct Misfortunes {
   int call_fails = 0;              // with an errno of the call; nothing happened
@@ -160,7 +169,8 @@ class Machine {
   std::vector<Trace> ours() const;
   Process* find(std::int64_t pid);
   std::vector<Process*> of_service(const std::string& key);
-  std::int64_t available_bytes() const;
+  std::int64_t available_bytes(const std::string& path = "/") const;
+  std::string mount_of(const std::string& path) const;
   double cores_busy() const;
   // What a packet of the flow meets now.
   struct Fate {
@@ -191,6 +201,7 @@ class Machine {
   std::map<std::string, Cgroup> cgroups;
   std::vector<Flow> flows;
   Disk disk;
+  std::map<std::string, Mount> mounts;       // by path, "/" is `disk`
   bool ifb_loaded = false;
   bool ifb_possible = true;
   bool netem_possible = true;
@@ -221,7 +232,10 @@ class Machine {
   std::multimap<std::string, WaitId> file_waits;
   // Processes that somebody of ours stopped, and units that somebody of ours took down.
   std::set<std::pair<std::int64_t, std::int64_t>> stopped_by_us;  // pid, start
-  std::set<std::string> units_stopped_by_us;
+  std::map<std::string, Trace> taken_down;  // by key of the service
+  void take_down(const std::string& service, Trace trace);
+  // Failures that were injected so far, and what they hit.
+  std::uint64_t injected_failures = 0;
 
  private:
   void start_one(const std::string& key);

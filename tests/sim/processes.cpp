@@ -131,12 +131,17 @@ Result<model::ProcessId> SimProcesses::fork_helper(const model::SpawnHelper& hel
       const auto workers = static_cast<double>(std::max<std::int64_t>(
           1, argument(arguments, "workers")));
       const std::int64_t load = argument(arguments, "load");
-      process.cores = std::min<double>(workers, machine_.cpus) * static_cast<double>(load) / 1e6;
+      const double free = std::max(0.1, machine_.cpus - machine_.cores_busy());
+      process.cores = std::min(free, workers * static_cast<double>(load) / 1e6);
     } else if (helper.role == "memory") {
       process.resident = Bytes{argument(arguments, "bytes")};
     } else if (helper.role == "disk") {
-      const std::int64_t bytes = argument(arguments, "bytes");
-      process.disk = Bytes{std::min(bytes, machine_.available_bytes())};
+      const auto* path = arguments.if_contains("path");
+      const std::string where = path != nullptr ? std::string(path->as_string()) : "/";
+      const std::int64_t room = machine_.available_bytes(where) - argument(arguments, "floor");
+      const std::int64_t wanted = argument(arguments, "bytes");
+      process.disk = Bytes{std::clamp<std::int64_t>(wanted, 0, std::max<std::int64_t>(room, 0))};
+      process.disk_mount = machine_.mount_of(where);
     }
     const model::ProcessId id = machine_.add_process(std::move(process)).info.id;
     machine_.made(sim::Machine::Trace{"kill_helper", helper.mark, true});
@@ -183,6 +188,7 @@ Task<Result<os::CommandResult>> SimProcesses::run(
   world_.point(node_, program, "before");
   if (!alive()) co_return dead();
   if (world_.prng().chance(machine_.misfortunes.call_fails)) {
+    ++machine_.injected_failures;
     co_return injected(world_.prng(), "start " + program);
   }
   const std::vector<std::string> argv = command.argv;
@@ -228,11 +234,7 @@ Result<os::CommandResult> SimProcesses::systemctl(const std::vector<std::string>
     return result;
   }
   if (verb == "stop") {
-    if (service->second.active) {
-      machine_.stop_unit(unit);
-      machine_.units_stopped_by_us.insert(unit);
-      machine_.made(sim::Machine::Trace{"start_unit", unit, true});
-    }
+    machine_.take_down(unit, sim::Machine::Trace{"start_unit", unit, true});
   } else if (verb == "start") {
     if (!machine_.start_unit(unit)) {
       result.exit_code = 1;

@@ -70,11 +70,6 @@ class SimStream : public os::Stream {
     }
   }
 
-  void cut() {
-    in_->cut = true;
-    out_->cut = true;
-  }
-
  private:
   std::string take(std::size_t limit) {
     Pipe::Piece& piece = in_->pieces.front();
@@ -106,7 +101,12 @@ StreamPair make_streams(Node& a, Node& b, Duration latency) {
   return {std::make_unique<SimStream>(a, back, there), std::make_unique<SimStream>(b, there, back)};
 }
 
-void cut(os::Stream& stream) { dynamic_cast<SimStream&>(stream).cut(); }
+void SimHost::cut_from(const Node& peer) {
+  for (const auto& weak : pipes_) {
+    const auto pipe = weak.lock();
+    if (pipe && (pipe->writer == &peer || pipe->reader == &peer)) pipe->cut = true;
+  }
+}
 
 void SimHost::close_streams() {
   for (const auto& weak : pipes_) {

@@ -32,7 +32,5 @@ using StreamPair = std::pair<std::unique_ptr<os::Stream>, std::unique_ptr<os::St
 
 // A socketpair between two processes; each end closes when its process dies.
 StreamPair make_streams(Node& a, Node& b, Duration latency = 50us);
-// Both directions of the stream carry nothing from now on (a cut ssh link).
-void cut(os::Stream& stream);
 
 }  // namespace ordeal::sim
