@@ -1,7 +1,8 @@
 // How a helper process begins: bound to its parent's life, marked, and alone with its orders.
 //
-// A helper is `ordeal-executor --helper ROLE --mark MARK --parent PID`. Its orders are a JSON object
-// on stdin until end of file. It answers one line on stdout, "ready" or "error: why", and stays.
+// A helper is `ordeal-executor --helper ROLE --mark MARK --parent PID`. Its orders are a JSON
+// object on stdin until end of file. It answers one line on stdout, "ready" or "error: why", and
+// stays.
 #pragma once
 
 #include <cstdint>

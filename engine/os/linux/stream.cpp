@@ -22,7 +22,9 @@ Error problem_of(const Descriptor& descriptor, boost::system::error_code problem
                  std::string_view what) {
   if (!descriptor.is_open()) return Error(Code::closed, std::string(what) + ": closed");
   if (problem == asio::error::operation_aborted) throw boost::system::system_error(problem);
-  if (problem == asio::error::eof) return Error(Code::closed, std::string(what) + ": end of stream");
+  if (problem == asio::error::eof) {
+    return Error(Code::closed, std::string(what) + ": end of stream");
+  }
   return Error::system(problem.value(), what);
 }
 
