@@ -181,8 +181,9 @@ class Checks {
     for (const Use& use : uses_) {
       if (use.part.over) {
         raise(need, *use.part.over,
-              fmt::format("shorter than the longest window, `over {}` on line {}",
-                          format_duration(*use.part.over), use.written.node->place.line));
+              fmt::format("{} is shorter than the longest window, `over {}` on line {}",
+                          format_duration(experiment_.baseline), format_duration(*use.part.over),
+                          use.written.node->place.line));
       }
       const bool whole = use.written.list == List::steady_state && !use.part.over;
       if ((!whole && !use.part.bound.relative) || use.sli == nullptr || !use.counted()) continue;
@@ -327,12 +328,10 @@ class Checks {
                               fmt::format("hold: steady_state needs {} before it can be judged",
                                           format_duration(least)));
     } else if (recovery.hold > recovery.within) {
-      const std::string how = has_hold ? "is longer than"
-                                       : "(what steady_state needs, at least "
-                                         "5s) does not fit into";
       context_.problems.error(
-          node->place, fmt::format("recovery: the hold, {}, {} {}", format_duration(recovery.hold),
-                                   how, format_duration(recovery.within)));
+          node->place, fmt::format("recovery: {} is shorter than the hold, {}{}",
+                                   format_duration(recovery.within), format_duration(recovery.hold),
+                                   has_hold ? "" : ", which steady_state needs (at least 5s)"));
     }
   }
 

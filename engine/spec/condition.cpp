@@ -369,17 +369,28 @@ class Parser {
     const std::string_view rest = text_.substr(at_ + length);
     if (problem == std::errc{} && is_digit(*begin) && rest.starts_with('x')) {
       at_ += length + 1;
-      if (peek_name() != "baseline") {
+      if (!at_baseline()) {
         return fail(at_, fmt::format("expected `baseline` after '{}x', found {}", factor, found()));
       }
       return baseline(part, offsets, factor);
     }
-    if (peek_name() == "baseline") return baseline(part, offsets, 1);
+    if (at_baseline()) return baseline(part, offsets, 1);
     return quantity(part.bound.quantity);
   }
 
+  static constexpr std::string_view kBaseline = "baseline";
+
+  // Not peek_name(): in "baseline-5ms" the sign belongs to the offset.
+  bool at_baseline() {
+    skip_spaces();
+    const std::string_view rest = text_.substr(at_);
+    if (!rest.starts_with(kBaseline)) return false;
+    const char next = rest.size() > kBaseline.size() ? rest[kBaseline.size()] : ' ';
+    return !is_letter(next) && !is_digit(next) && next != '_';
+  }
+
   bool baseline(model::Part& part, PartOffsets& offsets, double factor) {
-    take_name();
+    at_ += kBaseline.size();
     part.bound.relative = true;
     part.bound.factor = factor;
     skip_spaces();

@@ -190,8 +190,14 @@ class MethodReader {
   void target(const Node& node, const model::Place& step, const model::FaultDescription& fault,
               model::Step& out) {
     const Entry* entry = node.find("target");
-    // What a `between` would hit is not known here; it is refused as not there yet.
-    if (entry == nullptr && node.find("between") != nullptr) return;
+    // Under another name, or as a `between`: reported already.
+    const auto means_target = [](const Entry& key) {
+      const Hint* hint = find_hint("step", key.key);
+      return hint != nullptr && (hint->right == "target" || hint->wrong == "between");
+    };
+    if (entry == nullptr && std::any_of(node.entries.begin(), node.entries.end(), means_target)) {
+      return;
+    }
     if (entry != nullptr && !reader_.map(entry->value, "target", table("target"))) return;
     const Node* target = entry != nullptr ? &entry->value : nullptr;
     const Entry* process = target != nullptr ? target->find("process") : nullptr;
@@ -258,7 +264,11 @@ class MethodReader {
     }
     const bool wants_value = out.mode != model::Mode::all && out.mode != model::Mode::one;
     if (value == nullptr) {
-      if (wants_value) reader_.error(mode->place, "this mode needs a `value`");
+      if (wants_value) {
+        reader_.error(mode->place,
+                      fmt::format("mode {} needs a `value`, such as {}", mode->value.text,
+                                  out.mode == model::Mode::fixed ? "2" : "50%"));
+      }
       return;
     }
     if (!wants_value) {

@@ -257,7 +257,8 @@ class Rules {
   }
 
   void over(const model::Part& part, const PartOffsets& offsets, const KnownSli* known) {
-    const std::string measure = measure_text(part.measure);
+    std::string measure = measure_text(part.measure);
+    if (offsets.aggregate_given) measure += "." + to_string(part.measure.aggregate);
     const Aggregate aggregate = part.measure.aggregate;
     using enum Aggregate;
     const bool instant =

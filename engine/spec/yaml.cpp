@@ -239,7 +239,7 @@ std::string explain(const YAML::Exception& problem, const Source& source) {
                        source.rest(problem.mark).substr(0, 1));
   }
   if (message.starts_with("end of map") || message.starts_with("end of sequence")) {
-    return "indented differently from the lines above";
+    return "indented differently from the lines above, or a quote above is not closed";
   }
   if (message.starts_with("the referenced anchor")) {
     return "aliases are not used here; write the value itself";
