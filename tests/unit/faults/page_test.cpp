@@ -1,0 +1,66 @@
+// The pages under docs/reference/faults and the descriptions say the same.
+#include <fstream>
+#include <sstream>
+
+#include "engine/base/text.hpp"
+#include "tests/unit/faults/bench.hpp"
+
+namespace ordeal::unit_faults {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<model::FaultDescription> descriptions() {
+  return {process::kill().description, process::pause().description, cpu::load().description,
+          memory::load().description,  disk::fill().description,     service::stop().description};
+}
+
+std::string page_of(const std::string& fault) {
+  std::ifstream file(std::string(ORDEAL_SOURCE_DIR) + "/docs/reference/faults/" + fault + ".md");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// The row of the parameter table that begins with this name, or empty.
+std::string row_of(const std::string& page, const std::string& parameter) {
+  const std::size_t begin = page.find("\n| `" + parameter + "` |");
+  return begin == page.npos ? "" : page.substr(begin + 1, page.find('\n', begin + 1) - begin - 1);
+}
+
+TEST(FaultPages, EveryParameterHasItsRowWithDefaultAndChoices) {
+  for (const model::FaultDescription& fault : descriptions()) {
+    const std::string page = page_of(fault.name);
+    ASSERT_THAT(page, HasSubstr("# " + fault.name + "\n"));
+    for (const model::Parameter& parameter : fault.parameters) {
+      const std::string row = row_of(page, parameter.name);
+      ASSERT_FALSE(row.empty()) << fault.name << " " << parameter.name;
+      if (parameter.required) {
+        EXPECT_THAT(row, HasSubstr("| required |"));
+      }
+      if (parameter.default_text) {
+        EXPECT_THAT(row, HasSubstr("| `" + *parameter.default_text + "` |"));
+      }
+      for (const std::string& choice : parameter.choices) {
+        EXPECT_THAT(row, HasSubstr("`" + choice + "`"));
+      }
+    }
+  }
+}
+
+TEST(FaultPages, EachHasTheSameSectionsAndTheExampleOfTheDescription) {
+  for (const model::FaultDescription& fault : descriptions()) {
+    const std::string page = page_of(fault.name);
+    std::size_t at = 0;
+    for (const char* section : {"## Parameters", "## Mechanism", "## Effect", "## Undo",
+                                "## Limits"}) {
+      const std::size_t found = page.find(section, at);
+      EXPECT_NE(found, page.npos) << fault.name << ": " << section;
+      at = found == page.npos ? at : found;
+    }
+    EXPECT_THAT(page, HasSubstr(fault.example)) << fault.name;
+  }
+}
+
+}  // namespace
+}  // namespace ordeal::unit_faults
