@@ -61,6 +61,7 @@ struct Scan {
   std::vector<Record> records;        // those with an undo that is not done, oldest first
   std::vector<std::string> problems;  // what cannot be trusted; empty: the journal is whole
   std::uint64_t last_sequence = 0;
+  bool blank = false;  // nothing but zeros: its owner died before it wrote anything
 };
 
 // Pure. Never fails: an unreadable journal is one without records and with problems.

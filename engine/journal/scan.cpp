@@ -110,6 +110,8 @@ Result<Record> read_record(std::uint64_t sequence, const Group& group) {
 
 Scan scan(std::string_view bytes) {
   Scan out;
+  out.blank = bytes.find_first_not_of('\0') == bytes.npos;
+  if (out.blank) return out;
   const Groups groups = collect(bytes, out);
   if (!out.header) {
     out.problems.push_back("its header cannot be read");

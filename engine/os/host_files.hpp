@@ -35,6 +35,11 @@ class Files {
  public:
   virtual ~Files() = default;
   virtual Result<std::string> read(const std::string& path, std::size_t limit) const = 0;
+  // Like read, of a file that only root can have written: Code::refused when it or a directory above
+  // it may be written by others. The simulator has no other users.
+  virtual Result<std::string> read_trusted(const std::string& path, std::size_t limit) const {
+    return read(path, limit);
+  }
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
   virtual Result<Space> space(const std::string& path) const = 0;
   virtual bool exists(const std::string& path) const = 0;

@@ -250,7 +250,8 @@ TEST_F(DamageTest, AFlippedBitInAnyByteNeitherInventsNorHidesARecord) {
 }
 
 TEST_F(DamageTest, AnyCutNeitherInventsNorHidesARecord) {
-  for (std::size_t size = 0; size < disk_.bytes.size(); ++size) {
+  // A journal that was cut to nothing looks like one that was never written.
+  for (std::size_t size = 1; size < disk_.bytes.size(); ++size) {
     check(disk_.bytes.substr(0, size), fmt::format("cut at {}", size));
     if (HasFatalFailure()) return;
   }
@@ -294,11 +295,19 @@ TEST_F(DamageTest, ForeignBytesAreNoJournal) {
     state = state * 1664525 + 1013904223;
     byte = static_cast<char>(state >> 24);
   }
-  for (const std::string& bytes : {std::string(), std::string(7, 'x'), noise}) {
+  for (const std::string& bytes : {std::string(7, 'x'), noise}) {
     const Scan found = scan(bytes);
     EXPECT_FALSE(found.header);
     EXPECT_TRUE(found.records.empty());
     EXPECT_FALSE(found.problems.empty());
+  }
+}
+
+TEST_F(DamageTest, AJournalOfZerosWasNeverUsed) {
+  for (const std::string& bytes : {std::string(), std::string(3, '\0'), std::string(9999, '\0')}) {
+    const Scan found = scan(bytes);
+    EXPECT_TRUE(found.blank);
+    EXPECT_TRUE(found.problems.empty());
   }
 }
 

@@ -1,0 +1,114 @@
+// Is the host as it was? Compared with what was seen before the first step, and only for what the
+// steps claim or what bears our mark; the rest is somebody else's.
+#include <algorithm>
+
+#include "engine/executor/journals.hpp"
+#include "engine/executor/session.hpp"
+
+namespace ordeal::executor {
+namespace {
+
+std::set<std::string> foreign_links(const os::Host& host) {
+  std::set<std::string> out;
+  const auto links = host.links().list();
+  if (links.has_error()) return out;
+  for (const os::LinkInfo& link : links.value()) {
+    if (!is_mark(link.name)) out.insert(link.name);
+  }
+  return out;
+}
+
+// What is still stopped although we promised to let it go on.
+std::optional<model::ResidueItem> still_held(const os::Host& host, const model::Undo& undo) {
+  model::ResidueItem item;
+  item.command = model::command_of(undo);
+  if (const auto* process = std::get_if<model::ResumeProcess>(&undo)) {
+    const auto now = host.processes().find(process->process);
+    if (now.has_error() || now.value().state != 'T') return std::nullopt;
+    item.what = fmt::format("pid {} is still stopped", process->process.pid);
+    return item;
+  }
+  if (const auto* cgroup = std::get_if<model::ThawCgroup>(&undo)) {
+    const auto now = host.cgroups().frozen(cgroup->cgroup);
+    if (now.has_error() || !now.value()) return std::nullopt;
+    item.what = cgroup->cgroup + " is still frozen";
+    return item;
+  }
+  if (const auto* unit = std::get_if<model::StartUnit>(&undo)) {
+    const auto cgroup = host.cgroups().of_unit(unit->unit);
+    if (cgroup.has_value()) {
+      const auto populated = host.cgroups().populated(cgroup.value());
+      if (populated.has_value() && populated.value()) return std::nullopt;
+    }
+    item.what = unit->unit + " is not running";
+    return item;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Session::take_snapshot() {
+  if (snapshot_taken_) return;
+  snapshot_taken_ = true;
+  links_before_ = foreign_links(host_);
+}
+
+Task<void> Session::check_order(std::int64_t id) {
+  wire::HostReport report = co_await check();
+  outbox_.answer(id, std::move(report));
+}
+
+Task<wire::HostReport> Session::check() {
+  std::vector<std::string> failed;
+  std::vector<std::string> idle;
+  for (const auto& [path, step] : steps_) {
+    if (step->state == Step::State::failed) failed.push_back(path);
+    if (step->state == Step::State::ready) idle.push_back(path);
+  }
+  failed.insert(failed.end(), idle.begin(), idle.end());
+  if (!failed.empty()) co_await revert_quietly(std::move(failed), "tried again");
+  co_await remove_leftovers(false);
+
+  wire::HostReport report;
+  std::set<std::string> in_use = live_marks(host_, parts_.state_directory, parts_.token.text());
+  for (const auto& [path, step] : steps_) {
+    const bool live = step->live();
+    if (live) in_use.insert(step->plan.token.mark());
+    if (live || step->state == Step::State::prepared) continue;
+    for (std::size_t i = 0; i < step->undos.undos.size(); ++i) {
+      const model::Undo& undo = step->undos.undos[i];
+      auto item = still_held(host_, undo);
+      if (!item && !step->undos.done[i]) {
+        item.emplace();
+        item->what = "not undone: " + undo::name_of(undo);
+        item->command = model::command_of(undo);
+        for (const wire::UndoResult& failure : step->failures) {
+          if (failure.what == undo::name_of(undo)) item->what += ": " + failure.text;
+        }
+      }
+      if (item) report.residue.push_back(std::move(*item));
+    }
+  }
+  const auto marks = undo::marks_on(host_);
+  if (marks.has_error()) {
+    report.residue.push_back({"unknown: " + marks.error().message(), "ordeal status"});
+  } else {
+    for (const std::string& mark : marks.value()) {
+      if (in_use.contains(mark)) continue;
+      report.residue.push_back({mark + " is still there", "ordeal recover"});
+    }
+  }
+  const std::set<std::string> links = foreign_links(host_);
+  for (const std::string& link : links) {
+    if (!links_before_.contains(link)) report.changed_by_others.push_back("link " + link + " is new");
+  }
+  for (const std::string& link : links_before_) {
+    if (!links.contains(link)) report.changed_by_others.push_back("link " + link + " is gone");
+  }
+  report.kept = host_.links().loaded_modules();
+  report.clean = report.residue.empty();
+  co_return report;
+}
+
+}  // namespace ordeal::executor

@@ -1,0 +1,150 @@
+#include "engine/executor/policy.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/base/text.hpp"
+#include "engine/os/select.hpp"
+
+namespace ordeal::executor {
+namespace {
+
+constexpr std::size_t kPolicyLimit = 64u << 10;
+
+std::string trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r");
+  if (first == text.npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
+}
+
+void add_words(std::vector<std::string>& out, std::string_view value) {
+  while (!value.empty()) {
+    const std::string_view word = value.substr(0, value.find(','));
+    value.remove_prefix(std::min(value.size(), word.size() + 1));
+    if (std::string text = trimmed(word); !text.empty()) out.push_back(std::move(text));
+  }
+}
+
+Result<void> set(Policy& policy, const std::string& key, const std::string& value) {
+  if (key == "allow") {
+    add_words(policy.allow, value);
+  } else if (key == "deny") {
+    add_words(policy.deny, value);
+  } else if (key == "protect_name") {
+    add_words(policy.protect_names, value);
+  } else if (key == "protect_unit") {
+    add_words(policy.protect_units, value);
+  } else if (key == "protect_path") {
+    add_words(policy.protect_paths, value);
+  } else if (key == "max_duration") {
+    TRY(auto duration, parse_duration(value));
+    policy.max_duration = duration;
+  } else if (key == "state_device") {
+    if (value != "allow" && value != "refuse") {
+      return Error(Code::invalid, "state_device: expected allow or refuse");
+    }
+    policy.faults_on_state_device = value == "allow";
+  } else {
+    return Error(Code::invalid, fmt::format("unknown key '{}'", printable(key)));
+  }
+  return ok();
+}
+
+bool any_matches(const std::vector<std::string>& patterns, const std::string& text) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return os::glob_matches(pattern, text);
+  });
+}
+
+bool lies_below(const std::string& path, const std::string& top) {
+  return path == top || path.starts_with(top.ends_with('/') ? top : top + "/");
+}
+
+// Where overwriting a block needs a new one, a full disk stops the journal too.
+bool copies_on_write(const std::string& filesystem) {
+  constexpr std::array kThose = {"btrfs", "zfs", "bcachefs", "overlay", "tmpfs", "ramfs"};
+  return std::find(kThose.begin(), kThose.end(), filesystem) != kThose.end();
+}
+
+Result<void> check_disk(const Policy& policy, const model::HostStep& step, const os::Host& host,
+                        const std::string& state_directory) {
+  for (const model::Effect& effect : step.effects) {
+    const auto* filled = std::get_if<model::DiskFilled>(&effect);
+    if (filled == nullptr) continue;
+    for (const std::string& path : policy.protect_paths) {
+      if (lies_below(filled->path, path)) {
+        return Error(Code::refused, fmt::format("the policy of this host protects {}", path));
+      }
+    }
+    const auto target = host.files().space(filled->path);
+    const auto state = host.files().space(state_directory);
+    if (target.has_error() || state.has_error()) continue;
+    if (target.value().device != state.value().device) continue;
+    if (!policy.faults_on_state_device || copies_on_write(state.value().filesystem)) {
+      return Error(Code::refused,
+                   fmt::format("{} is on the device of {}, where the journal must stay writable",
+                               filled->path, state_directory));
+    }
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<Policy> parse_policy(std::string_view text) {
+  Policy policy;
+  int number = 0;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    ++number;
+    const std::string code = trimmed(line.substr(0, line.find('#')));
+    if (code.empty()) continue;
+    const std::size_t equals = code.find('=');
+    if (equals == code.npos) {
+      return Error(Code::invalid, fmt::format("line {}: expected key = value", number));
+    }
+    auto done = set(policy, trimmed(code.substr(0, equals)), trimmed(code.substr(equals + 1)));
+    if (done.has_error()) return std::move(done.error()).within(fmt::format("line {}", number));
+  }
+  return policy;
+}
+
+Result<Policy> load_policy(const os::Host& host, const std::string& path) {
+  if (!host.files().exists(path)) return Policy{};
+  TRY(auto text, within(path, host.files().read_trusted(path, kPolicyLimit)));
+  return within(path, parse_policy(text));
+}
+
+std::string protected_by(const Policy& policy, const model::ProcessInfo& process) {
+  if (any_matches(policy.protect_names, process.name)) return "by this host's policy: its name";
+  if (any_matches(policy.protect_units, process.unit)) return "by this host's policy: its unit";
+  for (const std::string& path : policy.protect_paths) {
+    if (!process.exe.empty() && lies_below(process.exe, path)) {
+      return "by this host's policy: its path";
+    }
+  }
+  return "";
+}
+
+Result<void> check_policy(const Policy& policy, const model::HostStep& step, const os::Host& host,
+                          const std::string& state_directory) {
+  const bool listed = policy.allow.empty() || any_matches(policy.allow, step.fault);
+  if (!listed || any_matches(policy.deny, step.fault)) {
+    return Error(Code::refused,
+                 fmt::format("the policy of this host does not allow {}", step.fault));
+  }
+  if (policy.max_duration && step.duration > *policy.max_duration) {
+    return Error(Code::refused, fmt::format("the policy of this host allows {} at most, the step "
+                                            "has {}", format_duration(*policy.max_duration),
+                                            format_duration(step.duration)));
+  }
+  for (const model::Claim& claim : step.claims) {
+    if (claim.kind == "unit" && any_matches(policy.protect_units, claim.key)) {
+      return Error(Code::refused, fmt::format("the policy of this host protects {}", claim.key));
+    }
+  }
+  return check_disk(policy, step, host, state_directory);
+}
+
+}  // namespace ordeal::executor

@@ -1,0 +1,37 @@
+// The local policy: what this host's owner allows, in a root-owned file that no wire can change.
+// docs/reference/policy.md has its format.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/model/change.hpp"
+#include "engine/os/host.hpp"
+
+namespace ordeal::executor {
+
+struct Policy {
+  std::vector<std::string> allow;          // patterns of fault names; empty: all
+  std::vector<std::string> deny;           // stronger than allow
+  std::optional<Duration> max_duration;    // of one step
+  std::vector<std::string> protect_names;  // patterns of process names
+  std::vector<std::string> protect_units;  // patterns of units
+  std::vector<std::string> protect_paths;  // executables below, and file systems at, these paths
+  bool faults_on_state_device = true;      // disk faults on the device of the state directory
+};
+
+// Error: the line that is wrong. Unknown keys are errors: a policy that is half understood is none.
+Result<Policy> parse_policy(std::string_view text);
+
+// Without a file everything is allowed. Errors: the file is wrong, or others than root may write it.
+Result<Policy> load_policy(const os::Host& host, const std::string& path);
+
+// Why the policy protects the process; empty: it does not.
+std::string protected_by(const Policy& policy, const model::ProcessInfo& process);
+
+// Code::refused when the policy forbids the step.
+Result<void> check_policy(const Policy& policy, const model::HostStep& step, const os::Host& host,
+                          const std::string& state_directory);
+
+}  // namespace ordeal::executor

@@ -1,0 +1,171 @@
+// One worker's life: the orders of one front, the steps that they make, the watch over their leases.
+//
+//   worker.cpp   the loop over orders, the end of a session
+//   inject.cpp   prepare, ready, inject
+//   revert.cpp   revert, leases, deadlines, halt
+//   check.cpp    is the host as it was?
+//
+// One thread; handlers of orders run beside each other as coroutines and change a step's state only
+// between two waits. A step's state is claimed when its order arrives, before any wait, so that a
+// revert that arrives later always sees it.
+#pragma once
+
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/executor/executor.hpp"
+#include "engine/executor/outbox.hpp"
+#include "engine/executor/policy.hpp"
+#include "engine/executor/salvage.hpp"
+#include "engine/fault/effect.hpp"
+#include "engine/journal/journal.hpp"
+#include "engine/os/event.hpp"
+#include "engine/os/group.hpp"
+#include "engine/undo/rollback.hpp"
+
+namespace ordeal::executor {
+
+// A step that the front has prepared, and what became of it.
+struct Step {
+  enum class State {
+    prepared,   // nothing is made
+    ready,      // its idle objects are there; journaled
+    injecting,  // changes are being made, or undone because one failed
+    active,
+    reverting,
+    failed,     // an undo failed; it is tried again
+    reverted,   // nothing of it acts on the host; leftovers may be there
+  };
+  State state = State::prepared;
+  model::HostStep plan;
+  std::string digest;
+  undo::StepUndos undos;  // meaningful from the journal record on
+  std::set<std::size_t> attempted;  // changes that may have happened
+  std::set<std::size_t> made;       // changes that have
+  fault::EffectReader effects;
+  BootTime lease_end{};
+  BootTime hard_end{};  // whatever is renewed
+  BootTime retry_at{};  // of a failed undo
+  Duration retry_pause{5s};
+  bool cancelled = false;  // stop injecting
+  std::vector<wire::UndoResult> failures;  // of the last revert
+
+  bool live() const {
+    return state == State::injecting || state == State::active || state == State::reverting;
+  }
+  // Acts on the host and is not being undone: its leases count.
+  bool leased() const {
+    return (state == State::injecting || state == State::active) && lease_end != BootTime{};
+  }
+};
+
+class Session {
+ public:
+  Session(WorkerParts parts, asio::any_io_executor executor);
+  Task<int> run();
+
+ private:
+  // ---- worker.cpp
+  Task<void> serve();
+  Task<void> read_orders();
+  Task<void> background();
+  Task<void> read_notices();
+  Task<void> write_notices();
+  Task<void> write_marks();
+  Task<void> push_host_values();
+  Task<void> greet(std::int64_t id, wire::Hello hello);
+  Task<void> open_journal();
+  std::vector<std::string> state_warnings() const;
+  Task<void> dispatch(wire::Order order);
+  void refuse(std::int64_t id, const Error& error);
+  void handle(std::int64_t id, wire::Hello order);
+  void handle(std::int64_t id, wire::Prepare order);
+  void handle(std::int64_t id, wire::Ready order);
+  void handle(std::int64_t id, wire::Inject order);
+  void handle(std::int64_t id, wire::Renew order);
+  void handle(std::int64_t id, wire::ReadEffect order);
+  void handle(std::int64_t id, wire::Revert order);
+  void handle(std::int64_t id, wire::ObserveHost order);
+  void handle(std::int64_t id, wire::CheckHost order);
+  void handle(std::int64_t id, wire::Bye order);
+  void leave(std::string why);
+
+  // ---- inject.cpp
+  Result<wire::Prepared> prepare(const model::StepRequest& request);
+  Task<void> prepare_order(std::int64_t id, model::StepRequest request);
+  Result<Step*> claim(const std::string& step, const std::string& digest);
+  Task<void> ready_order(std::int64_t id, Step* step);
+  Task<void> inject_order(std::int64_t id, Step* step, Duration lease, BootTime received);
+  Task<Result<void>> record(Step* step);
+  Task<Result<void>> make_changes(Step* step, bool only_idle, Duration lease, Duration* spent);
+  Task<Result<void>> make_until_cancelled(Step* step, bool only_idle, Duration lease,
+                                          Duration* spent);
+  Task<void> cancelled(Step* step);
+  Task<void> take_back(Step* step, std::string why);
+  Result<void> may_inject(const Step& step, Duration lease) const;
+  Result<void> check_targets(const Step& step) const;
+  Result<void> check_own_claims(const Step& step) const;
+  Task<model::EffectReading> first_reading(Step* step);
+
+  // ---- revert.cpp
+  Task<bool> revert(std::vector<std::string> names, std::string why);
+  Task<void> revert_order(std::int64_t id, std::vector<std::string> names);
+  Task<void> revert_quietly(std::vector<std::string> names, std::string why);
+  Task<void> roll_back(std::vector<Step*> steps, std::string why);
+  Task<void> pulse();
+  Task<void> watch();
+  Task<void> remove_leftovers(bool at_once);
+  Result<void> renew(Duration lease, std::int64_t sample);
+  void deadlines_changed();
+  void forget_unattempted(Step& step);
+  std::vector<std::string> all_steps() const;
+  Task<void> halt();
+
+  // ---- check.cpp
+  void take_snapshot();
+  Task<void> check_order(std::int64_t id);
+  Task<wire::HostReport> check();
+
+  friend class RevertListener;
+
+  WorkerParts parts_;
+  os::Host& host_;
+  asio::any_io_executor executor_;
+  os::Group handlers_;
+  Outbox outbox_;
+  std::set<std::int64_t> seen_orders_;  // the newest; all up to forgotten_ were seen too
+  std::int64_t forgotten_ = std::numeric_limits<std::int64_t>::min();
+  bool greeted_ = false;
+  std::string run_;
+  Policy policy_;
+  std::string policy_problem_;
+  std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<JournalListener> marks_;
+  std::string journal_problem_ = "no run has begun";
+  std::vector<std::string> dirty_at_start_;
+  std::map<std::string, std::unique_ptr<Step>> steps_;  // by path
+  std::vector<std::unique_ptr<Step>> retired_;  // a handler may still hold one
+  os::Event steps_changed_;     // some step's state
+  os::Event deadline_changed_;  // an earlier one
+  os::Event journal_opened_;
+  int rollbacks_ = 0;           // running; then the pulse keeps the timers
+  std::int64_t last_sample_ = 0;
+  std::string halted_;
+  std::string leaving_;  // why; empty: not yet
+  os::Event left_;
+  std::int64_t bye_ = 0;
+  std::optional<std::string> notice_;  // the newest for the keeper
+  os::Event notice_changed_;
+  Duration observe_every_{};
+  os::Event observe_changed_;
+  // ---- check.cpp
+  bool snapshot_taken_ = false;
+  std::set<std::string> links_before_;
+};
+
+}  // namespace ordeal::executor

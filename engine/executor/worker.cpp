@@ -1,0 +1,318 @@
+// The worker's loop over orders, and how a session begins and ends.
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "engine/base/text.hpp"
+#include "engine/executor/journals.hpp"
+#include "engine/executor/paths.hpp"
+#include "engine/executor/session.hpp"
+
+namespace ordeal::executor {
+
+using namespace asio::experimental::awaitable_operators;
+
+namespace {
+
+constexpr std::size_t kReadSize = 64u << 10;
+constexpr Duration kShortestInterval = 50ms;
+constexpr std::size_t kMostOrders = 4096;  // remembered, so that a repeated one changes nothing
+
+}  // namespace
+
+Task<int> run_worker(WorkerParts parts) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  Session session(std::move(parts), executor);
+  co_return co_await session.run();
+}
+
+Session::Session(WorkerParts parts, asio::any_io_executor executor)
+    : parts_(std::move(parts)), host_(parts_.host), executor_(executor), handlers_(executor),
+      outbox_(parts_.wire) {}
+
+Task<int> Session::run() {
+  co_await (serve() || background());
+  parts_.self_kill.disarm();
+  parts_.wire.close();
+  const bool clean = !journal_ || journal_->broken().empty();
+  bool all_done = true;
+  for (const auto& [path, step] : steps_) all_done = all_done && step->undos.all_done();
+  if (journal_ && all_done && clean) {
+    const std::string path = journal_path(parts_.state_directory, parts_.token.text());
+    journal_.reset();
+    ignore(host_.files().remove(path), "a journal without live records is no residue");
+  }
+  co_return all_done ? 0 : 1;
+}
+
+Task<void> Session::serve() {
+  co_await (read_orders() || read_notices() || left_.wait());
+  // From here on nothing may be cut short: what is injected is undone first.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  if (leaving_.empty()) leave("wire closed");
+  co_await revert(all_steps(), leaving_);
+  co_await handlers_.join();
+  co_await remove_leftovers(bye_ == 0);
+  if (bye_ != 0) outbox_.answer(bye_, wire::Done{});
+  if (journal_) co_await journal_->flush(journal::kWriteDeadline);
+  co_await outbox_.flush(host_.clock(), 1s);
+}
+
+// Everything that runs as long as the session does.
+Task<void> Session::background() {
+  co_await (outbox_.send() && write_notices() && write_marks() && watch() && push_host_values());
+}
+
+Task<void> Session::write_marks() {
+  while (!journal_) co_await journal_opened_.wait();
+  co_await journal_->write_marks();
+}
+
+Task<void> Session::read_orders() {
+  wire::FrameReader frames(wire::kOrderLimit);
+  while (true) {
+    auto bytes = co_await parts_.wire.read_some(kReadSize);
+    if (bytes.has_error()) {
+      leave("wire closed");
+      co_return;
+    }
+    frames.feed(bytes.value());
+    while (true) {
+      auto frame = frames.next();
+      if (frame.has_error()) {
+        leave("wire broken: " + frame.error().message());
+        co_return;
+      }
+      if (!frame.value()) break;
+      auto order = wire::decode_order(*frame.value());
+      if (order.has_error()) {
+        refuse(0, order.error());
+        continue;
+      }
+      co_await dispatch(std::move(order.value()));
+    }
+  }
+}
+
+Task<void> Session::dispatch(wire::Order order) {
+  const std::int64_t id = order.id;
+  if (id <= forgotten_ || !seen_orders_.insert(id).second) {
+    outbox_.repeat(id);  // or its answer is still being made
+    co_return;
+  }
+  if (seen_orders_.size() > kMostOrders) {
+    forgotten_ = *seen_orders_.begin();
+    seen_orders_.erase(seen_orders_.begin());
+  }
+  if (auto* hello = std::get_if<wire::Hello>(&order.body)) {
+    co_await greet(id, std::move(*hello));
+    co_return;
+  }
+  if (!greeted_) {
+    refuse(id, Error(Code::invalid, "the first order must be hello"));
+    co_return;
+  }
+  if (!leaving_.empty()) {
+    refuse(id, Error(Code::refused, "this executor is leaving: " + leaving_));
+    co_return;
+  }
+  std::visit([&](auto& body) { handle(id, std::move(body)); }, order.body);
+}
+
+Task<void> Session::greet(std::int64_t id, wire::Hello hello) {
+  if (greeted_) {
+    refuse(id, Error(Code::invalid, "hello was said already"));
+    co_return;
+  }
+  if (hello.protocol_min > wire::kProtocolMax || hello.protocol_max < wire::kProtocolMin) {
+    refuse(id, Error(Code::unsupported,
+                     fmt::format("this executor ({}) speaks protocol {} to {}", ORDEAL_VERSION,
+                                 wire::kProtocolMin, wire::kProtocolMax)));
+    co_return;
+  }
+  greeted_ = true;
+  run_ = printable(hello.run, 64);
+  auto policy = load_policy(host_, parts_.policy_file);
+  if (policy.has_error()) policy_problem_ = policy.error().message();
+  if (policy.has_value()) policy_ = std::move(policy.value());
+  const StatusReport before = status(host_, parts_.state_directory);
+  dirty_at_start_ = before.dirty;
+  co_await open_journal();
+
+  wire::HelloFact fact;
+  fact.version = ORDEAL_VERSION;
+  fact.host = host_.processes().host_name();
+  fact.kernel = host_.machine().kernel();
+  fact.boot_id = host_.processes().boot_id();
+  fact.machine_id = host_.processes().machine_id();
+  fact.token = parts_.token;
+  for (const fault::Fault& fault : parts_.catalogue) fact.faults.push_back(fault.description);
+  fact.dirty = dirty_at_start_;
+  fact.halted = before.halted;
+  fact.warnings = state_warnings();
+  outbox_.answer(id, std::move(fact));
+}
+
+Task<void> Session::open_journal() {
+  journal::Header header;
+  header.token = parts_.token.text();
+  header.run = run_;
+  header.boot_id = host_.processes().boot_id();
+  header.machine_id = host_.processes().machine_id();
+  header.created = host_.clock().wall();
+  std::string path = journal_path(parts_.state_directory, parts_.token.text());
+  auto made = co_await journal::Journal::create(host_.clock(), host_.files(), std::move(path),
+                                                std::move(header));
+  if (made.has_error()) {
+    journal_problem_ = made.error().message();
+    co_return;
+  }
+  journal_ = std::move(made.value());
+  journal_problem_.clear();
+  marks_ = std::make_unique<JournalListener>(journal_.get());
+  journal_opened_.notify();
+}
+
+std::vector<std::string> Session::state_warnings() const {
+  std::vector<std::string> out;
+  if (!journal_problem_.empty()) out.push_back("nothing can be injected: " + journal_problem_);
+  if (!policy_problem_.empty()) out.push_back("nothing can be injected: " + policy_problem_);
+  const auto space = host_.files().space(parts_.state_directory);
+  if (space.has_value()) {
+    const std::string& kind = space.value().filesystem;
+    if (kind == "tmpfs" || kind == "ramfs" || kind == "overlay") {
+      out.push_back(fmt::format("{} is on {}: the journal does not survive a reboot",
+                                parts_.state_directory, kind));
+    }
+    if (kind == "btrfs" || kind == "zfs" || kind == "bcachefs") {
+      out.push_back(fmt::format("{} is on {}, which copies on write: a full disk stops the journal",
+                                parts_.state_directory, kind));
+    }
+  }
+  if (!host_.processes().systemd_is_pid1()) {
+    out.push_back("no systemd here: if both processes are killed, run: ordeal recover");
+  }
+  return out;
+}
+
+void Session::refuse(std::int64_t id, const Error& error) {
+  wire::Refused refused;
+  refused.why = wire::refusal_of(error.code());
+  refused.text = error.message();
+  outbox_.answer(id, std::move(refused));
+}
+
+void Session::handle(std::int64_t, wire::Hello) {}
+
+void Session::handle(std::int64_t id, wire::Prepare order) {
+  handlers_.spawn(prepare_order(id, std::move(order.request)));
+}
+
+void Session::handle(std::int64_t id, wire::Ready order) {
+  auto step = claim(order.step, order.digest);
+  if (step.has_error()) return refuse(id, step.error());
+  handlers_.spawn(ready_order(id, step.value()));
+}
+
+void Session::handle(std::int64_t id, wire::Inject order) {
+  auto step = claim(order.step, order.digest);
+  if (step.has_error()) return refuse(id, step.error());
+  handlers_.spawn(inject_order(id, step.value(), order.lease, host_.clock().now()));
+}
+
+void Session::handle(std::int64_t id, wire::Renew order) {
+  auto renewed = renew(order.lease, order.sample);
+  if (renewed.has_error()) return refuse(id, renewed.error());
+  outbox_.answer(id, wire::Done{});
+}
+
+void Session::handle(std::int64_t id, wire::ReadEffect order) {
+  const auto found = steps_.find(order.step);
+  if (found == steps_.end() || found->second->state != Step::State::active) {
+    return refuse(id, Error(Code::gone, "step " + printable(order.step) + " is not active"));
+  }
+  wire::EffectRead read;
+  read.step = order.step;
+  read.effect = found->second->effects.read(host_);
+  outbox_.answer(id, std::move(read));
+}
+
+void Session::handle(std::int64_t id, wire::Revert order) {
+  handlers_.spawn(revert_order(id, std::move(order.steps)));
+}
+
+void Session::handle(std::int64_t id, wire::ObserveHost order) {
+  observe_every_ = order.interval;
+  if (observe_every_ > Duration::zero()) {
+    observe_every_ = std::max(observe_every_, kShortestInterval);
+  }
+  observe_changed_.notify();
+  outbox_.answer(id, wire::Done{});
+}
+
+void Session::handle(std::int64_t id, wire::CheckHost) { handlers_.spawn(check_order(id)); }
+
+void Session::handle(std::int64_t id, wire::Bye) {
+  bye_ = id;
+  leave("ordered");
+}
+
+void Session::leave(std::string why) {
+  if (!leaving_.empty()) return;
+  leaving_ = std::move(why);
+  left_.notify();
+}
+
+Task<void> Session::read_notices() {
+  NoticeReader notices;
+  while (true) {
+    auto bytes = co_await parts_.keeper.read_some(kReadSize);
+    if (bytes.has_error()) {
+      leave("keeper died");
+      co_return;
+    }
+    notices.feed(bytes.value());
+    while (const auto notice = notices.next()) {
+      if (notice->kind == Notice::Kind::halt) handlers_.spawn(halt());
+    }
+  }
+}
+
+Task<void> Session::write_notices() {
+  while (true) {
+    while (notice_) {
+      std::string bytes = *std::exchange(notice_, std::nullopt);
+      const auto written = co_await parts_.keeper.write(std::move(bytes));
+      if (written.has_error()) leave("keeper died");
+      if (written.has_error()) break;
+    }
+    co_await notice_changed_.wait();
+  }
+}
+
+Task<void> Session::push_host_values() {
+  BootTime next = host_.clock().now();
+  while (true) {
+    if (observe_every_ <= Duration::zero()) {
+      co_await observe_changed_.wait();
+      next = host_.clock().now();
+      continue;
+    }
+    next = std::max(next + observe_every_, host_.clock().now());
+    if (co_await observe_changed_.wait_until(host_.clock(), next)) continue;
+    const auto values = host_.machine().values();
+    if (values.has_error()) continue;
+    const os::HostValues& now = values.value();
+    wire::HostFact fact;
+    fact.values["cpu"] = now.cpu;
+    fact.values["memory_available"] = now.memory_available;
+    fact.values["memory_used"] = now.memory_total - now.memory_available;
+    fact.values["memory_total"] = now.memory_total;  // so that shares can be judged too
+    fact.values["swap_used"] = now.swap_used;
+    fact.values["load1"] = now.load1;
+    if (now.cpu_pressure) fact.values["cpu_pressure"] = *now.cpu_pressure;
+    if (now.memory_pressure) fact.values["memory_pressure"] = *now.memory_pressure;
+    if (now.io_pressure) fact.values["io_pressure"] = *now.io_pressure;
+    outbox_.push(std::move(fact));
+  }
+}
+
+}  // namespace ordeal::executor
