@@ -41,13 +41,33 @@ std::string xml(std::string_view text) {
   std::string out;
   for (const char c : printable_lines(text)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out.push_back(c);
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out.push_back(c);
     }
+  }
+  return out;
+}
+
+std::string breakable(std::string_view name) {
+  std::string out;
+  for (const char c : xml(name)) {
+    out.push_back(c);
+    if (c == '.' || c == '_') out += "<wbr>";
   }
   return out;
 }
@@ -56,16 +76,33 @@ std::string markdown(std::string_view text) {
   std::string out;
   for (const char c : printable(text, kWhole)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '@': out += "&#64;"; break;  // mentions nobody
-      case '\\': case '`': case '*': case '_': case '[': case ']': case '|': case '~': case '#':
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '@':
+        out += "&#64;";
+        break;  // mentions nobody
+      case '\\':
+      case '`':
+      case '*':
+      case '_':
+      case '[':
+      case ']':
+      case '|':
+      case '~':
+      case '#':
       case '!':
         out.push_back('\\');
         out.push_back(c);
         break;
-      default: out.push_back(c);
+      default:
+        out.push_back(c);
     }
   }
   // A bare address would become a link.

@@ -10,6 +10,9 @@ namespace ordeal::report {
 // spelled out; line ends and tabs stay.
 std::string xml(std::string_view text);
 
+// The same for a name in HTML, which may then break after a dot or an underscore.
+std::string breakable(std::string_view name);
+
 // For one cell or line of GitHub-flavoured Markdown: no markup, no HTML, no mention.
 std::string markdown(std::string_view text);
 

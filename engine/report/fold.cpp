@@ -11,7 +11,9 @@ namespace {
 constexpr Duration kSecond = 1s;
 
 // The comparison is the first operator: names hold none.
-std::size_t comparison_at(std::string_view text) { return text.find_first_of("<>=!"); }
+std::size_t comparison_at(std::string_view text) {
+  return text.find_first_of("<>=!");
+}
 
 ConditionRow row_of(const model::ConditionInfo& info) {
   ConditionRow row;
@@ -19,7 +21,8 @@ ConditionRow row_of(const model::ConditionInfo& info) {
   const std::string text = printable(info.text);
   const std::size_t at = comparison_at(text);
   row.measure = text.substr(0, at);
-  while (!row.measure.empty() && row.measure.back() == ' ') row.measure.pop_back();
+  while (!row.measure.empty() && row.measure.back() == ' ')
+    row.measure.pop_back();
   if (at != std::string::npos) row.limit = text.substr(at);
   return row;
 }
@@ -39,7 +42,8 @@ Point& point_at(Series& series, Duration from) {
   const Duration second = from / kSecond * kSecond;
   // Slices arrive nearly in order: look from the end.
   auto place = series.points.end();
-  while (place != series.points.begin() && std::prev(place)->at > second) --place;
+  while (place != series.points.begin() && std::prev(place)->at > second)
+    --place;
   if (place != series.points.begin() && std::prev(place)->at == second) return *std::prev(place);
   Point point;
   point.at = second;
@@ -77,7 +81,8 @@ void Fold::say(std::string level, std::string text) {
 
 void Fold::on(const model::RunStarted& event) {
   report_.about = event;
-  for (const auto& info : event.conditions) report_.conditions.push_back(row_of(info));
+  for (const auto& info : event.conditions)
+    report_.conditions.push_back(row_of(info));
   say("info", "run started by " + printable(event.user) + " on " + printable(event.host));
 }
 
@@ -87,7 +92,8 @@ void Fold::on(const model::PlanMade& event) {
   say("info", fmt::format("plan made: {} step{}, digest {}", event.steps.size(),
                           event.steps.size() == 1 ? "" : "s", event.digest.substr(0, 12)));
   for (const auto& step : event.steps) {
-    for (const auto& warning : step.warnings) say("warning", printable(warning));
+    for (const auto& warning : step.warnings)
+      say("warning", printable(warning));
   }
 }
 
@@ -165,16 +171,18 @@ void Fold::on(const model::ConditionStatus& event) {
     if (!slot || slot->measured != event.measured) row.changed_at = report_.now;
     const bool news = !slot || slot->truth != event.truth;
     slot = event;
-    if (!judges(row, event.phase)) return;
-    if (event.truth == model::Truth::broken && !row.broken_at &&
-        event.phase != model::Phase::recovery) {
+    // An abort condition is true when it must stop the run, and broken in all good times.
+    if (!judges(row, event.phase) || row.info.list == model::ConditionList::abort_if) return;
+    // An `expect` is not broken before its time is up, nor a service unwell while it recovers.
+    const bool waits = row.info.list == model::ConditionList::expect ||
+                       row.info.list == model::ConditionList::wait;
+    const bool counts = event.phase != model::Phase::recovery && (!waits || event.final);
+    if (event.truth == model::Truth::broken && counts && !row.broken_at) {
       row.broken_at = report_.now;
     }
-    const bool abort_list = row.info.list == model::ConditionList::abort_if;
-    if (news && event.truth == model::Truth::broken && !abort_list &&
-        event.phase != model::Phase::recovery) {
-      say("bad", fmt::format("{}: {} is broken: {}", boost::describe::enum_to_string(
-                                                         row.info.list, "condition"),
+    if (news && event.truth == model::Truth::broken && counts) {
+      say("bad", fmt::format("{}: {} is broken: {}",
+                             boost::describe::enum_to_string(row.info.list, "condition"),
                              printable(row.info.text), printable(event.measured_text)));
     }
     if (event.after && event.final && event.truth == model::Truth::holds) {
@@ -211,6 +219,16 @@ StepRow& Fold::step_row(const model::StepChanged& event) {
   return report_.steps.back();
 }
 
+namespace {
+
+// Once seen it stays seen: an effect may be over before its step is.
+void read_effect(StepRow& row, const model::StepChanged& event) {
+  if (row.seen != model::Seen::yes) row.seen = event.seen;
+  if (!event.text.empty()) row.effect = printable(event.text);
+}
+
+}  // namespace
+
 void Fold::on(const model::StepChanged& event) {
   using model::StepState;
   StepRow& row = step_row(event);
@@ -223,18 +241,19 @@ void Fold::on(const model::StepChanged& event) {
       return;
     case StepState::injected:
       row.injected = report_.now;
+      read_effect(row, event);
       row.inject_took = event.took;
       return say("info", name + " injected" + duration_text(event.took) + with_text(event.text));
     case StepState::verified:
       row.verified = report_.now;
       row.seen = model::Seen::yes;
-      row.effect = text;
+      if (!text.empty()) row.effect = text;
       return say("warning", name + " verified" + with_text(event.text));
     case StepState::effect:
-      row.seen = event.seen;
-      if (!text.empty()) row.effect = text;
-      if (event.seen == model::Seen::no) say("bad", name + ": effect not seen" + with_text(text));
-      return;
+      if (event.seen == model::Seen::no && row.seen == model::Seen::not_yet) {
+        say("bad", name + ": effect not seen" + with_text(text));
+      }
+      return read_effect(row, event);
     case StepState::reverting:
       row.reverting = report_.now;
       return;
@@ -263,7 +282,8 @@ void Fold::on(const model::AbortDecided& event) {
 
 void Fold::on(const model::AbortDone& event) {
   if (report_.abort) report_.abort->latency = event.latency;
-  say("good", "everything put back " + format_short(event.latency) + " after the decision's sample");
+  say("good",
+      "everything put back " + format_short(event.latency) + " after the decision's sample");
 }
 
 void Fold::on(const model::HostChecked& event) {

@@ -1,8 +1,8 @@
 // The HTML report: one file that needs nothing else. First screen: verdict, why, charts over the
 // fault bands, table; everything else below.
+#include "engine/report/html.hpp"
 #include "engine/base/text.hpp"
 #include "engine/report/escape.hpp"
-#include "engine/report/html.hpp"
 #include "engine/report/layout.hpp"
 
 namespace ordeal::report {
@@ -10,15 +10,20 @@ namespace {
 
 const char* class_of(Tone tone) {
   switch (tone) {
-    case Tone::good: return "good";
-    case Tone::bad: return "bad";
-    case Tone::warning: return "warn";
-    default: return "plain";
+    case Tone::good:
+      return "good";
+    case Tone::bad:
+      return "bad";
+    case Tone::warning:
+      return "warn";
+    default:
+      return "plain";
   }
 }
 
 std::string card(const char* classes, std::string_view title, const std::string& body) {
-  return fmt::format("<section class=\"card {}\"><h2>{}</h2>\n{}</section>\n", classes, title, body);
+  return fmt::format("<section class=\"card {}\"><h2>{}</h2>\n{}</section>\n", classes, title,
+                     body);
 }
 
 // "checkout-survives-x" reads better as "Checkout survives x".
@@ -48,16 +53,21 @@ std::string chips(const Report& report) {
   if (!report.verdict) return chip(Tone::warning, "state unknown");
   std::string out;
   switch (report.verdict->host) {
-    case model::HostState::clean: out += chip(Tone::good, "host clean"); break;
-    case model::HostState::dirty: out += chip(Tone::bad, "HOST NOT CLEAN"); break;
-    case model::HostState::untouched: out += chip(Tone::plain, "nothing touched"); break;
+    case model::HostState::clean:
+      out += chip(Tone::good, "host clean");
+      break;
+    case model::HostState::dirty:
+      out += chip(Tone::bad, "HOST NOT CLEAN");
+      break;
+    case model::HostState::untouched:
+      out += chip(Tone::plain, "nothing touched");
+      break;
   }
   switch (report.verdict->service) {
     case model::ServiceState::recovered:
-      out += " " + chip(Tone::good, report.recovery
-                                        ? "service recovered in " +
-                                              format_seconds(report.recovery->after)
-                                        : "service recovered");
+      out += " " + chip(Tone::good, report.recovery ? "service recovered in " +
+                                                          format_seconds(report.recovery->after)
+                                                    : "service recovered");
       break;
     case model::ServiceState::not_recovered:
       out += " " + chip(Tone::bad, "SERVICE NOT RECOVERED");
@@ -83,8 +93,7 @@ std::string head(const Report& report) {
       "<header>\n<div class=\"headline\"><span class=\"badge {}\">{}</span><h1 title=\"{}\">{}</h1>"
       "<span class=\"when\">{}, {}</span></div>\n",
       class_of(tone_of(report)), xml(headline_word(report)), xml(about.name),
-      xml(title_of(about.name)), date_of(about.wall),
-      format_duration(report.length() / 1s * 1s));
+      xml(title_of(about.name)), date_of(about.wall), format_duration(report.length() / 1s * 1s));
   if (!about.hypothesis.empty()) {
     out += "<p class=\"hypothesis\">“" + xml(printable(about.hypothesis, 2000)) + "”</p>\n";
   }
@@ -93,7 +102,8 @@ std::string head(const Report& report) {
     if (!text.empty()) out += fmt::format("<span>{} {}</span>", name, xml(printable(text)));
   };
   item("owner", about.owner);
-  for (const auto& [name, url] : about.links) out += "<span>" + link(name, url) + "</span>";
+  for (const auto& [name, url] : about.links)
+    out += "<span>" + link(name, url) + "</span>";
   item("started by", about.user + (about.started_by.empty() ? "" : " (" + about.started_by + ")"));
   item("seed", about.seed);
   item("git", about.git);
@@ -122,15 +132,19 @@ std::string why(const Report& report) {
   return "<section class=\"card why\"><h2>Why</h2><p>" + xml(text + extra) + "</p></section>\n";
 }
 
-std::string cell(const std::string& text) { return "<td class=\"n\">" + xml(text) + "</td>"; }
+std::string cell(const std::string& text) {
+  return "<td class=\"n\">" + xml(text) + "</td>";
+}
 
 std::string word(const std::string& text) {
-  return fmt::format("<span class=\"word {}\">{}</span>", class_of(tone_of_word(text)), xml(text));
+  return fmt::format("<span class=\"word {}\">{}</span>", class_of(tone_of_word(text)),
+                     text == "????" ? "unknown" : xml(text));
 }
 
 std::string condition_table(const Report& report) {
   std::string out =
-      "<div class=\"scroll\"><table><thead><tr><th></th><th>condition</th><th class=\"n\">before</th>"
+      "<div class=\"scroll\"><table><thead><tr><th></th><th>condition</th><th "
+      "class=\"n\">before</th>"
       "<th class=\"n\">during</th><th class=\"n\">after</th><th class=\"n\">bound</th>"
       "<th class=\"n\">margin</th></tr></thead><tbody>\n";
   for (const ConditionRow* row : table_rows(report)) {
@@ -140,11 +154,12 @@ std::string condition_table(const Report& report) {
     const std::string measured = printable(row->info.text);
     if (status != nullptr && status->after) sub = "true after " + format_seconds(*status->after);
     if (!one.worst.empty()) sub = "worst " + one.worst;
-    if (status != nullptr && status->truth == model::Truth::unknown) {
+    const bool unknown = status != nullptr && status->truth == model::Truth::unknown;
+    if (unknown && !status->problem.empty()) {
       sub = printable(status->problem);
     }
     out += fmt::format("<tr><td>{}</td><td title=\"{}\">{}{}</td>", word(one.word), xml(measured),
-                       xml(row->measure),
+                       breakable(row->measure),
                        sub.empty() ? "" : "<span class=\"sub\">" + xml(sub) + "</span>");
     out += cell(one.before) + cell(one.during) + cell(one.after) + cell(one.bound) +
            cell(one.margin) + "</tr>\n";
@@ -176,10 +191,10 @@ std::string effects(const Report& report) {
     out += "</div>\n";
   }
   const std::size_t left = report.residue().size();
-  const std::string residue = left > 0                ? fmt::format("{} left, see above", left)
-                              : report.host_dirty()   ? "HOST NOT CLEAN"
-                              : report.hosts.empty()  ? "not checked"
-                                                      : "none";
+  const std::string residue = left > 0               ? fmt::format("{} left, see above", left)
+                              : report.host_dirty()  ? "HOST NOT CLEAN"
+                              : report.hosts.empty() ? "not checked"
+                                                     : "none";
   out += "<dl><dt>residue</dt><dd>" + residue + "</dd>";
   if (report.abort && report.abort->latency) {
     out += "<dt>abort</dt><dd>" + format_short(*report.abort->latency) +
@@ -189,13 +204,13 @@ std::string effects(const Report& report) {
 }
 
 std::string safety(const Report& report) {
-  std::string out = "<div class=\"scroll\"><table><thead><tr><th></th><th>aborts when</th>"
-                    "<th class=\"n\">latest</th><th class=\"n\">limit</th><th>nearest</th></tr>"
-                    "</thead><tbody>\n";
+  std::string out =
+      "<div class=\"scroll\"><table><thead><tr><th></th><th>aborts when</th>"
+      "<th class=\"n\">latest</th><th class=\"n\">limit</th><th>nearest</th></tr>"
+      "</thead><tbody>\n";
   for (const ConditionRow* row : abort_rows(report)) {
     const auto* status = row->deciding();
-    const bool crossed = status != nullptr && status->truth == model::Truth::broken;
-    out += "<tr><td>" + word(crossed ? "ABORT" : status == nullptr ? "--" : "far") + "</td><td>" +
+    out += "<tr><td>" + word(abort_word(report, *row)) + "</td><td>" +
            xml(printable(row->info.text)) + "</td>" +
            cell(status == nullptr ? "" : printable(status->measured_text)) +
            cell(status == nullptr ? "" : printable(status->bound_text)) + "<td>" +
@@ -236,18 +251,19 @@ std::string plan(const Report& report) {
       if (!html.empty()) out += fmt::format("<dt>{}</dt><dd>{}</dd>", name, html);
     };
     std::vector<std::string> targets;
-    for (const auto& target : step.targets) targets.push_back(target.text);
+    for (const auto& target : step.targets)
+      targets.push_back(target.text);
     entry("does", listed(step.summary, false));
     entry("targets", fmt::format("{} of {} matched<br>", step.targets.size(), step.matched) +
                          listed(targets, true));
     entry("changes", listed(step.changes, false));
-    entry("undo", step.undoable ? listed(step.undos, true)
-                                : "<span class=\"word bad\">NOT UNDOABLE</span> " +
-                                      listed(step.undos, true));
+    entry("undo", step.undoable
+                      ? listed(step.undos, true)
+                      : "<span class=\"word bad\">NOT UNDOABLE</span> " + listed(step.undos, true));
     entry("warnings", listed(step.warnings, false));
     out += "</dl></div>\n";
   }
-  out += "<dl>";
+  out += "<dl class=\"step\">";
   if (!report.plan.limits.empty()) {
     out += "<dt>limits</dt><dd>" + listed(report.plan.limits, false) + "</dd>";
   }
@@ -256,16 +272,17 @@ std::string plan(const Report& report) {
 }
 
 std::string samples(const Report& report) {
-  std::string out =
-      fmt::format("<p>{} samples, {} without data. A second without data is hatched in the charts; "
-                  "nothing is interpolated.</p>\n",
-                  report.samples, report.missing);
+  std::string out = fmt::format(
+      "<p>{} samples, {} without data. A second without data is hatched in the charts; "
+      "nothing is interpolated.</p>\n",
+      report.samples, report.missing);
   out += "<table class=\"t\"><tbody>\n";
   for (const Series& series : report.series) {
     for (const Gap& gap : series.gaps) {
-      out += fmt::format("<tr><td>{}</td><td>{}: no data for {}{}{}</td></tr>\n",
-                         format_at(gap.from), xml(series.title()), format_seconds(gap.to - gap.from),
-                         gap.why.empty() ? "" : ", ", xml(gap.why));
+      out +=
+          fmt::format("<tr><td>{}</td><td>{}: no data for {}{}{}</td></tr>\n", format_at(gap.from),
+                      xml(series.title()), format_seconds(gap.to - gap.from),
+                      gap.why.empty() ? "" : ", ", xml(gap.why));
     }
   }
   return card("", "Samples and gaps", out + "</tbody></table>\n");
@@ -287,11 +304,15 @@ std::string environment(const Report& report) {
   entry("ordeal", about.version);
   entry("mode", about.mode);
   entry("started", format_wall(about.wall));
-  for (const auto& [name, text] : about.labels) entry("label", name + "=" + text);
-  for (const auto& tag : about.tags) entry("tag", tag);
-  for (const auto& sli : about.slis) entry("SLI", sli.name + ": " + sli.kind + " " + sli.what);
+  for (const auto& [name, text] : about.labels)
+    entry("label", name + "=" + text);
+  for (const auto& tag : about.tags)
+    entry("tag", tag);
+  for (const auto& sli : about.slis)
+    entry("SLI", sli.name + ": " + sli.kind + " " + sli.what);
   for (const auto& host : report.hosts) {
-    for (const auto& text : host.kept) entry("kept", host.host + ": " + text);
+    for (const auto& text : host.kept)
+      entry("kept", host.host + ": " + text);
     for (const auto& text : host.changed_by_others) {
       entry("changed by others", host.host + ": " + text);
     }
@@ -305,9 +326,9 @@ std::string environment(const Report& report) {
 }  // namespace
 
 std::string to_html(const Report& report) {
-  const std::string policy =
-      "default-src 'none'; style-src " + csp_hash(kHtmlStyle) + "; script-src " +
-      csp_hash(kHtmlScript) + "; base-uri 'none'; form-action 'none'";
+  const std::string policy = "default-src 'none'; style-src " + csp_hash(kHtmlStyle) +
+                             "; script-src " + csp_hash(kHtmlScript) +
+                             "; base-uri 'none'; form-action 'none'";
   std::string out = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
   out += "<meta http-equiv=\"Content-Security-Policy\" content=\"" + xml(policy) + "\">\n";
   out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";

@@ -58,6 +58,7 @@ pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .alarm pre { margin-top: 8px; }
 .charts { padding: 12px 20px 8px; position: relative; outline-offset: 2px; }
 .row { display: grid; grid-template-columns: 148px minmax(0, 1fr); align-items: center; }
+td:first-child { width: 66px; }
 .row .name { font-weight: 600; font-size: 13px; padding-right: 12px; overflow-wrap: anywhere;
   line-height: 1.3; }
 .row .name small { display: block; font-weight: 400; color: var(--muted); font-size: 12px;
@@ -92,14 +93,16 @@ svg .barout { fill: var(--text); font-weight: 600; }
 .two { display: grid; grid-template-columns: minmax(0, 1.9fr) minmax(0, 1fr); gap: 14px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
-th { text-align: left; font-weight: 500; color: var(--muted); font-size: 12px; padding: 0 10px 5px 0;
+th { text-align: left; font-weight: 500; color: var(--muted); font-size: 12px;
+  padding: 0 10px 5px 0;
   white-space: nowrap; }
 td { padding: 6px 10px 6px 0; border-top: 1px solid var(--rule); vertical-align: top; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
 td .sub { display: block; color: var(--muted); font-size: 12px; }
 .word { display: inline-block; min-width: 42px; font-weight: 650; font-size: 12px; }
-.word.good { color: var(--good); } .word.bad { color: var(--bad); } .word.warn { color: var(--warn); }
-dl { margin: 0; display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 16px;
+.word.good { color: var(--good); } .word.bad { color: var(--bad); }
+.word.warn { color: var(--warn); }
+dl { margin: 0; display: grid; grid-template-columns: 84px minmax(0, 1fr); gap: 4px 16px;
   font-size: 13.5px; }
 dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 .effect { font-size: 13.5px; margin-bottom: 10px; overflow-wrap: anywhere; }

@@ -6,6 +6,7 @@
 
 #include "engine/base/json.hpp"
 #include "engine/base/text.hpp"
+#include "engine/report/chart.hpp"
 #include "engine/report/escape.hpp"
 #include "engine/report/html.hpp"
 
@@ -17,177 +18,14 @@ constexpr double kWidth = 1000;
 constexpr double kLeft = 52;
 constexpr double kRight = 992;
 
-struct Trace {
-  bool soft = false;
-  std::vector<std::pair<double, std::optional<double>>> points;  // seconds, value
-};
-
-struct Limit {
-  double value = 0;
-  bool low_is_bad = false;
-  bool abort = false;   // an abort condition, not a bound of the verdict
-  bool broken = false;  // judged broken: what is beyond it is a breach, else only a dip
-  double from = 0;      // where it applies, seconds
-  double to = 0;
-  std::string text;
-};
-
-struct Chart {
-  std::string id;
-  std::string title;
-  std::string what;  // under the title, when the cursor is away
-  std::string unit;
-  double height = 84;
-  double spacing = 1;  // seconds between points; twice that without one is a gap
-  std::vector<Trace> traces;
-  std::vector<Limit> limits;
-  std::vector<Gap> gaps;
-  double low = 0;
-  double high = 1;
-};
-
-double seconds(Duration time) { return static_cast<double>(time.count()) / 1e6; }
-double end_of(const Report& report) { return std::max(seconds(report.now), 1.0); }
+double end_of(const Report& report) {
+  return std::max(seconds(report.now), 1.0);
+}
 double x_of(const Report& report, double t) {
   return kLeft + std::clamp(t / end_of(report), 0.0, 1.0) * (kRight - kLeft);
 }
-double x_of(const Report& report, Duration t) { return x_of(report, seconds(t)); }
-
-// ---- From the report to charts ------------------------------------------------------------------
-
-std::vector<Limit> limits_of(const Report& report, const std::string& sli,
-                             const std::vector<std::string>& aggregates) {
-  std::vector<Limit> out;
-  for (const ConditionRow& row : report.conditions) {
-    const MeasureName name = split_measure(row.measure);
-    const std::string own = name.sli == "host" ? "host." + name.aggregate : name.sli;
-    if (own != sli) continue;
-    const bool wanted = name.sli == "host" ||
-                        std::find(aggregates.begin(), aggregates.end(), name.aggregate) !=
-                            aggregates.end();
-    const auto add = [&](const std::optional<model::ConditionStatus>& status, model::Phase phase) {
-      const PhaseSpan* span = report.phase(phase);
-      if (!wanted || !status || !status->bound || span == nullptr || row.limit.empty()) return;
-      Limit limit;
-      limit.value = *status->bound;
-      limit.abort = row.info.list == model::ConditionList::abort_if;
-      limit.low_is_bad = row.limit.starts_with(">") != limit.abort;
-      limit.broken = status->truth == model::Truth::broken;
-      limit.from = seconds(span->from);
-      limit.to = seconds(span->to.value_or(report.now));
-      const std::string text = printable(status->bound_text);
-      limit.text = (limit.abort ? "abort " : "") + text.substr(0, text.find(" = "));
-      out.push_back(std::move(limit));
-    };
-    if (row.info.list == model::ConditionList::steady_state) {
-      add(row.before, model::Phase::baseline);
-      add(row.after, model::Phase::recovery);
-    } else if (row.info.list == model::ConditionList::during ||
-               row.info.list == model::ConditionList::abort_if) {
-      add(row.during, model::Phase::fault);
-    }
-  }
-  return out;
-}
-
-void scale(Chart& chart, bool from_zero, double most) {
-  double low = from_zero ? 0 : INFINITY;
-  double high = from_zero ? 0 : -INFINITY;
-  for (const Trace& trace : chart.traces) {
-    for (const auto& [at, value] : trace.points) {
-      if (!value || !std::isfinite(*value)) continue;
-      low = std::min(low, *value);
-      high = std::max(high, *value);
-    }
-  }
-  if (!std::isfinite(low)) low = 0, high = std::isfinite(most) ? most : 1;
-  const double data_span = std::max(high - low, high * 0.05);
-  for (const Limit& limit : chart.limits) {
-    // A bound far away would press the line flat: it is only named then.
-    const bool near = limit.value <= high + 3 * data_span && limit.value >= low - 3 * data_span;
-    if (!near && !limit.broken) continue;
-    low = std::min(low, limit.value);
-    high = std::max(high, limit.value);
-  }
-  if (chart.unit == "%" && std::isfinite(most)) {
-    high = std::max(high, most);
-    low = std::max(0.0, std::min(low, high - 2));
-    low = std::max(0.0, low - (high - low) * 0.12);
-  } else {
-    const double span = std::max(high - low, std::max(std::abs(high) * 0.1, 1e-9));
-    high += span * 0.12;
-    if (!from_zero || low < 0) low -= span * 0.12;
-  }
-  chart.low = low;
-  chart.high = high;
-}
-
-Chart base_chart(const Series& series) {
-  Chart chart;
-  chart.title = series.title();
-  chart.gaps = series.gaps;
-  chart.spacing = std::max(seconds(series.interval), 1.0);
-  return chart;
-}
-
-void add_point(Trace& trace, const Point& point, const std::optional<double>& value) {
-  // A whole second is drawn at its middle.
-  trace.points.emplace_back(seconds(point.at) + 0.5, value);
-}
-
-std::optional<double> as_seconds(const std::optional<Duration>& value) {
-  if (!value) return std::nullopt;
-  return seconds(*value);
-}
-
-std::vector<Chart> charts_of(const Report& report) {
-  std::vector<Chart> charts;
-  for (const Series& series : report.series) {
-    const auto has = [&](auto member) {
-      return std::any_of(series.points.begin(), series.points.end(),
-                         [&](const Point& point) { return (point.*member).has_value(); });
-    };
-    if (has(&Point::success)) {
-      Chart chart = base_chart(series);
-      chart.what = "good answers, each second";
-      chart.unit = "%";
-      chart.traces.resize(1);
-      for (const auto& point : series.points) add_point(chart.traces[0], point, point.success);
-      chart.title += ".success";
-      chart.limits = limits_of(report, series.sli, {"success"});
-      scale(chart, false, 100);
-      charts.push_back(std::move(chart));
-    }
-    if (has(&Point::p95)) {
-      Chart chart = base_chart(series);
-      chart.title += ".p95";
-      chart.what = "p95, and p50 in pale";
-      chart.unit = "s";
-      chart.traces.resize(2);
-      chart.traces[0].soft = true;
-      for (const auto& point : series.points) {
-        add_point(chart.traces[0], point, as_seconds(point.p50));
-        add_point(chart.traces[1], point, as_seconds(point.p95));
-      }
-      chart.limits = limits_of(report, series.sli, {"p90", "p95", "p99", "p99.9"});
-      scale(chart, true, INFINITY);
-      charts.push_back(std::move(chart));
-    }
-    if (has(&Point::value)) {
-      Chart chart = base_chart(series);
-      chart.what = series.kind == "process" ? "1: up" : "latest value";
-      chart.unit = series.unit;
-      chart.height = 62;
-      chart.traces.resize(1);
-      for (const auto& point : series.points) add_point(chart.traces[0], point, point.value);
-      chart.limits = limits_of(report, series.sli, {"value", "mean", "min", "max", "count"});
-      const bool share = series.kind == "host" && series.unit == "%";
-      scale(chart, true, share ? 100 : INFINITY);
-      charts.push_back(std::move(chart));
-    }
-  }
-  for (std::size_t i = 0; i < charts.size(); ++i) charts[i].id = fmt::format("c{}", i);
-  return charts;
+double x_of(const Report& report, Duration t) {
+  return x_of(report, seconds(t));
 }
 
 // ---- SVG ----------------------------------------------------------------------------------------
@@ -202,9 +40,10 @@ std::string cursor(double height) {
 }
 
 std::string rect(const char* classes, double x1, double x2, double y, double height) {
-  return fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
-                     "height=\"{:.1f}\"/>",
-                     classes, x1, y, std::max(x2 - x1, 1.0), height);
+  return fmt::format(
+      "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
+      "height=\"{:.1f}\"/>",
+      classes, x1, y, std::max(x2 - x1, 1.0), height);
 }
 
 std::string bands(const Report& report, double height) {
@@ -227,16 +66,17 @@ std::string phase_edges(const Report& report, double height) {
     const bool drawn = span.phase == model::Phase::fault || span.phase == model::Phase::recovery;
     if (!drawn) continue;
     const double x = x_of(report, span.from);
-    out += fmt::format("<line class=\"edge\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"0\" y2=\"{1:.0f}\"/>",
-                       x, height);
+    out += fmt::format(
+        "<line class=\"edge\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"0\" y2=\"{1:.0f}\"/>", x, height);
   }
   return out;
 }
 
 std::string abort_line(const Report& report, double height) {
   if (!report.abort) return {};
-  return fmt::format("<line class=\"abort\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"0\" y2=\"{1:.0f}\"/>",
-                     x_of(report, report.abort->at), height);
+  return fmt::format(
+      "<line class=\"abort\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"0\" y2=\"{1:.0f}\"/>",
+      x_of(report, report.abort->at), height);
 }
 
 class ChartSvg {
@@ -247,7 +87,8 @@ class ChartSvg {
   std::string draw() {
     std::string out = open_svg(height_, chart_.title + ", " + chart_.what);
     out += bands(report_, height_) + phase_edges(report_, height_) + grid() + gaps();
-    for (const Trace& trace : chart_.traces) out += line(trace, "l");
+    for (const Trace& trace : chart_.traces)
+      out += line(trace, "l");
     out += limits();
     return out + abort_line(report_, height_) + cursor(height_) + "</svg>";
   }
@@ -255,7 +96,7 @@ class ChartSvg {
  private:
   double y(double value) const {
     const double share = (value - chart_.low) / (chart_.high - chart_.low);
-    return height_ - 5 - std::clamp(share, -0.02, 1.02) * (height_ - 12);
+    return height_ - kMargin - std::clamp(share, 0.0, 1.0) * (height_ - 2 * kMargin);
   }
   std::string grid() const;
   std::string gaps() const;
@@ -265,13 +106,14 @@ class ChartSvg {
     return limit.value >= chart_.low && limit.value <= chart_.high;
   }
 
+  static constexpr double kMargin = 11;  // charts touch: room for the labels of both
   const Report& report_;
   const Chart& chart_;
   double height_;
 };
 
 std::string ChartSvg::grid() const {
-  const double rough = (chart_.high - chart_.low) / (height_ > 70 ? 3.2 : 2.2);
+  const double rough = (chart_.high - chart_.low) / (height_ > 80 ? 3.2 : 2.2);
   const double power = std::pow(10, std::floor(std::log10(rough)));
   const double factor = rough / power;
   const double step = power * (factor > 5 ? 10 : factor > 2 ? 5 : factor > 1 ? 2 : 1);
@@ -286,10 +128,11 @@ std::string ChartSvg::grid() const {
         label.erase(zero, (end == std::string::npos ? label.size() : end) - zero);
       }
     }
-    out += fmt::format("<line class=\"grid\" x1=\"{0:.0f}\" x2=\"{1:.0f}\" y1=\"{2:.1f}\" "
-                       "y2=\"{2:.1f}\"/><text x=\"{3:.0f}\" y=\"{4:.1f}\" "
-                       "text-anchor=\"end\">{5}</text>",
-                       kLeft, kRight, y(at), kLeft - 6, y(at) + 4, xml(label));
+    out += fmt::format(
+        "<line class=\"grid\" x1=\"{0:.0f}\" x2=\"{1:.0f}\" y1=\"{2:.1f}\" "
+        "y2=\"{2:.1f}\"/><text x=\"{3:.0f}\" y=\"{4:.1f}\" "
+        "text-anchor=\"end\">{5}</text>",
+        kLeft, kRight, y(at), kLeft - 6, y(at) + 4, xml(label));
   }
   return out;
 }
@@ -354,14 +197,17 @@ std::string ChartSvg::limits() const {
                          rect("", x1, x2, top, size), id);
       out += line(chart_.traces.back(), limit.broken ? "l breach" : "l dip") + "</g>";
     }
-    out += fmt::format("<line class=\"{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" "
-                       "y2=\"{:.1f}\"/>",
-                       limit.abort ? "limit" : "bound", x1, x2, level, level);
+    out += fmt::format(
+        "<line class=\"{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" "
+        "y2=\"{:.1f}\"/>",
+        limit.abort ? "limit" : "bound", x1, x2, level, level);
     if (x2 - x1 < 90) continue;
     const double text_y = limit.low_is_bad ? level + 11 : level - 4;
-    out += fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
-                       limit.abort ? "limittext" : "boundtext", x2 - 4,
-                       std::clamp(text_y, 10.0, height_ - 2), xml(limit.text));
+    // At opposite ends: both kinds may stand in one chart.
+    out += fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>",
+                       limit.abort ? "limittext" : "boundtext", limit.abort ? x1 + 6 : x2 - 4,
+                       std::clamp(text_y, 10.0, height_ - 2), limit.abort ? "start" : "end",
+                       xml(limit.text));
   }
   return out;
 }
@@ -384,8 +230,10 @@ std::string phase_strip(const Report& report) {
     const double from = x_of(report, span.from);
     const double to = x_of(report, span.to.value_or(report.now));
     if (to - from < 44) continue;
-    out += fmt::format("<text class=\"phase\" x=\"{:.1f}\" y=\"13\" text-anchor=\"middle\">{}</text>",
-                       (from + to) / 2, name);
+    // The abort's time stands at the end of the fault phase.
+    const bool left = report.abort && span.phase == model::Phase::fault;
+    out += fmt::format("<text class=\"phase\" x=\"{:.1f}\" y=\"13\" text-anchor=\"{}\">{}</text>",
+                       left ? from + 6 : (from + to) / 2, left ? "start" : "middle", name);
   }
   if (report.abort) {
     const double x = x_of(report, report.abort->at);
@@ -413,14 +261,17 @@ std::string fault_rows(const Report& report) {
       const double to = x_of(report, step.reverted.value_or(report.now));
       const std::string name = printable(step.plan.name);
       const bool inside = static_cast<double>(name.size()) * 6.6 + 12 < to - from;
-      bars += fmt::format("<g><title>{}: {}</title><rect class=\"bar b{}\" x=\"{:.1f}\" y=\"{:.0f}\" "
-                          "width=\"{:.1f}\" height=\"16\" rx=\"3\"/></g>",
-                          xml(name), xml(step.effect), i % 4, from, y, std::max(to - from, 2.0));
+      bars += fmt::format(
+          "<g><title>{}: {}</title><rect class=\"bar b{}\" x=\"{:.1f}\" y=\"{:.0f}\" "
+          "width=\"{:.1f}\" height=\"16\" rx=\"3\"/></g>",
+          xml(name), xml(step.effect), i % 4, from, y, std::max(to - from, 2.0));
       const bool fits_right = to + static_cast<double>(name.size()) * 6.6 + 10 < kRight;
       bars += fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.0f}\"{}>{}</text>",
                           inside ? "bartext" : "barout",
-                          inside ? from + 7 : fits_right ? to + 6 : from - 6, y + 12,
-                          inside || fits_right ? "" : " text-anchor=\"end\"", xml(name));
+                          inside       ? from + 7
+                          : fits_right ? to + 6
+                                       : from - 6,
+                          y + 12, inside || fits_right ? "" : " text-anchor=\"end\"", xml(name));
       y += 20;
     }
     const double height = y + 1;
@@ -432,18 +283,18 @@ std::string fault_rows(const Report& report) {
 }
 
 std::string axis(const Report& report) {
-  constexpr std::array<double, 14> kSteps = {1,   2,   5,    10,   15,   30,   60,
+  constexpr std::array<double, 14> kSteps = {1,   2,   5,   10,   15,   30,   60,
                                              120, 300, 600, 1800, 3600, 7200, 21600};
   const double end = end_of(report);
-  const auto step = std::find_if(kSteps.begin(), kSteps.end(),
-                                 [&](double one) { return end / one <= 12; });
+  const auto step =
+      std::find_if(kSteps.begin(), kSteps.end(), [&](double one) { return end / one <= 12; });
   const double size = step == kSteps.end() ? 86400 : *step;
   std::string out = open_svg(18, "time since the start");
   for (double t = 0; t <= end; t += size) {
-    out += fmt::format("<text x=\"{:.1f}\" y=\"13\" text-anchor=\"middle\">{}</text>",
-                       x_of(report, t),
-                       t < 60 && end < 120 ? fmt::format("{:.0f}s", t)
-                                           : format_at(Duration(std::llround(t * 1e6)), 0));
+    out +=
+        fmt::format("<text x=\"{:.1f}\" y=\"13\" text-anchor=\"middle\">{}</text>", x_of(report, t),
+                    t < 60 && end < 120 ? fmt::format("{:.0f}s", t)
+                                        : format_at(Duration(std::llround(t * 1e6)), 0));
   }
   return row("<small id=\"cursor-time\"></small>", out + "</svg>");
 }
@@ -453,14 +304,16 @@ std::string axis(const Report& report) {
 std::string html_charts(const Report& report) {
   if (report.series.empty()) return {};
   std::string out =
-      "<section class=\"card charts\" id=\"charts\" tabindex=\"0\" aria-label=\"Charts over one time "
+      "<section class=\"card charts\" id=\"charts\" tabindex=\"0\" aria-label=\"Charts over one "
+      "time "
       "axis; arrow keys move the cursor\">\n"
-      "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" class=\"none\"><defs><pattern id=\"hatch\" "
+      "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" class=\"none\"><defs><pattern "
+      "id=\"hatch\" "
       "width=\"6\" height=\"6\" patternTransform=\"rotate(45)\" patternUnits=\"userSpaceOnUse\">"
       "<line class=\"hatch\" x1=\"0\" x2=\"0\" y1=\"0\" y2=\"6\"/></pattern></defs></svg>\n";
   out += row("", phase_strip(report));
   for (const Chart& chart : charts_of(report)) {
-    out += row(fmt::format("{}<small id=\"{}\">{}</small>", xml(chart.title), chart.id,
+    out += row(fmt::format("{}<small id=\"{}\">{}</small>", breakable(chart.title), chart.id,
                            xml(chart.what)),
                ChartSvg(report, chart).draw());
   }
@@ -483,8 +336,8 @@ std::string html_chart_data(const Report& report) {
       points.push_back(boost::json::array{at - 0.5, boost::json::string(text)});
     }
     valid = std::max(valid, chart.spacing);
-    charts.push_back(boost::json::object{
-        {"id", chart.id}, {"what", chart.what}, {"points", std::move(points)}});
+    charts.push_back(
+        boost::json::object{{"id", chart.id}, {"what", chart.what}, {"points", std::move(points)}});
   }
   const boost::json::object out = {{"end", report.series.empty() ? 0.0 : end_of(report)},
                                    {"left", kLeft},

@@ -29,7 +29,8 @@ value time(const std::optional<Duration>& item) {
 
 array texts(const std::vector<std::string>& items) {
   array out;
-  for (const auto& item : items) out.emplace_back(boost::json::string(item));
+  for (const auto& item : items)
+    out.emplace_back(boost::json::string(item));
   return out;
 }
 
@@ -55,14 +56,10 @@ object verdict_of(const model::Verdict& verdict) {
 }
 
 object status_of(const model::ConditionStatus& status) {
-  return {{"truth", word(status.truth)},
-          {"final", status.final},
-          {"measured", number(status.measured)},
-          {"bound", number(status.bound)},
-          {"measured_text", status.measured_text},
-          {"bound_text", status.bound_text},
-          {"nearest_text", status.nearest_text},
-          {"problem", status.problem},
+  return {{"truth", word(status.truth)},           {"final", status.final},
+          {"measured", number(status.measured)},   {"bound", number(status.bound)},
+          {"measured_text", status.measured_text}, {"bound_text", status.bound_text},
+          {"nearest_text", status.nearest_text},   {"problem", status.problem},
           {"after_us", time(status.after)}};
 }
 
@@ -105,8 +102,8 @@ array series_of(const Report& report) {
     }
     array gaps;
     for (const Gap& gap : series.gaps) {
-      gaps.push_back(object{
-          {"from_us", gap.from.count()}, {"to_us", gap.to.count()}, {"why", gap.why}});
+      gaps.push_back(
+          object{{"from_us", gap.from.count()}, {"to_us", gap.to.count()}, {"why", gap.why}});
     }
     object one = {{"sli", series.sli}, {"kind", series.kind}, {"unit", series.unit}};
     if (series.host) one["host"] = *series.host;
@@ -123,7 +120,8 @@ object summaries_of(const Report& report) {
     object by_phase;
     for (const auto& [phase, values] : phases) {
       object numbers;
-      for (const auto& [name, item] : values) numbers[name] = number(item);
+      for (const auto& [name, item] : values)
+        numbers[name] = number(item);
       by_phase[boost::describe::enum_to_string(phase, "?")] = std::move(numbers);
     }
     out[sli] = std::move(by_phase);
@@ -182,23 +180,31 @@ array hosts_of(const Report& report) {
 
 object about_of(const model::RunStarted& about) {
   object links;
-  for (const auto& [name, url] : about.links) links[name] = url;
+  for (const auto& [name, url] : about.links)
+    links[name] = url;
   object labels;
-  for (const auto& [name, text] : about.labels) labels[name] = text;
-  return {{"hypothesis", about.hypothesis}, {"owner", about.owner},
-          {"links", std::move(links)},      {"labels", std::move(labels)},
-          {"tags", texts(about.tags)},      {"file", about.file},
-          {"file_sha256", about.file_sha256}, {"effective", about.effective},
-          {"git", about.git},               {"host", about.host},
-          {"user", about.user},             {"started_by", about.started_by},
-          {"kernel", about.kernel},         {"mode", about.mode}};
+  for (const auto& [name, text] : about.labels)
+    labels[name] = text;
+  return {{"hypothesis", about.hypothesis},
+          {"owner", about.owner},
+          {"links", std::move(links)},
+          {"labels", std::move(labels)},
+          {"tags", texts(about.tags)},
+          {"file", about.file},
+          {"file_sha256", about.file_sha256},
+          {"effective", about.effective},
+          {"git", about.git},
+          {"host", about.host},
+          {"user", about.user},
+          {"started_by", about.started_by},
+          {"kernel", about.kernel},
+          {"mode", about.mode}};
 }
 
 array timeline_of(const Report& report) {
   array out;
   for (const Line& line : report.timeline) {
-    out.push_back(object{
-        {"at_us", line.at.count()}, {"level", line.level}, {"text", line.text}});
+    out.push_back(object{{"at_us", line.at.count()}, {"level", line.level}, {"text", line.text}});
   }
   return out;
 }

@@ -32,9 +32,8 @@ struct Suite {
   std::string output;
 
   int count(Outcome outcome) const {
-    return static_cast<int>(std::count_if(cases.begin(), cases.end(), [&](const Case& one) {
-      return one.outcome == outcome;
-    }));
+    return static_cast<int>(std::count_if(cases.begin(), cases.end(),
+                                          [&](const Case& one) { return one.outcome == outcome; }));
   }
 };
 
@@ -54,13 +53,30 @@ Duration length_of(const Report& report, model::Phase phase) {
 
 const char* list_name(model::ConditionList list) {
   switch (list) {
-    case model::ConditionList::steady_state: return "steady state";
-    case model::ConditionList::during: return "during";
-    case model::ConditionList::expect: return "expect";
-    case model::ConditionList::abort_if: return "abort if";
-    case model::ConditionList::wait: return "wait until";
+    case model::ConditionList::steady_state:
+      return "steady state";
+    case model::ConditionList::during:
+      return "during";
+    case model::ConditionList::expect:
+      return "expect";
+    case model::ConditionList::abort_if:
+      return "abort if";
+    case model::ConditionList::wait:
+      return "wait until";
   }
   return "condition";
+}
+
+void judge_abort(Case& one, const Report& report, const ConditionRow& row) {
+  const std::string word = abort_word(report, row);
+  if (word == "ABORT") {
+    one.outcome = Outcome::failure;
+    one.type = "AbortConditionCrossed";
+    one.message = report.abort->decided.text;
+  } else if (word == "--") {
+    one.outcome = Outcome::skipped;
+    one.message = report.touched() ? "never evaluated" : "not judged: " + headline_word(report);
+  }
 }
 
 void judge_case(Case& one, const Report& report, const ConditionRow& row,
@@ -73,18 +89,15 @@ void judge_case(Case& one, const Report& report, const ConditionRow& row,
     return;
   }
   if (status->truth == model::Truth::holds) return;
-  // An abort condition reads the other way round: unknown means that it never crossed.
-  const bool abort_list = row.info.list == model::ConditionList::abort_if;
   if (status->truth == model::Truth::broken) {
     one.outcome = Outcome::failure;
-    one.type = abort_list ? "AbortConditionCrossed" : "ConditionBroken";
-    one.message = fmt::format("measured {}, {} {}", status->measured_text,
-                              abort_list ? "aborts at" : "allowed",
+    one.type = "ConditionBroken";
+    one.message = fmt::format("measured {}, allowed {}", status->measured_text,
                               status->bound_text.empty() ? row.info.text : status->bound_text);
   } else {
     one.outcome = Outcome::skipped;
-    one.message = status->problem.empty() ? "could not be judged" : "could not be judged: " +
-                                                                        status->problem;
+    one.message =
+        status->problem.empty() ? "could not be judged" : "could not be judged: " + status->problem;
   }
   if (row.broken_at) one.details = "first broken at " + format_at(*row.broken_at) + "\n";
   if (!status->problem.empty()) one.details += status->problem + "\n";
@@ -100,7 +113,11 @@ void add_conditions(Suite& suite, const Report& report) {
     if (row.info.list != ConditionList::steady_state) {
       one.name = text;
       one.time = length_of(report, model::Phase::fault);
-      judge_case(one, report, row, row.during ? &*row.during : nullptr);
+      if (row.info.list == ConditionList::abort_if) {
+        judge_abort(one, report, row);
+      } else {
+        judge_case(one, report, row, row.during ? &*row.during : nullptr);
+      }
       suite.cases.push_back(one);
       continue;
     }
@@ -159,17 +176,23 @@ void add_host_and_run(Suite& suite, const Report& report) {
   run.name = "run";
   run.file = report.about.file;
   run.time = report.length();
-  const auto exit = report.verdict ? static_cast<model::Exit>(report.verdict->exit)
-                                   : model::Exit::error;
+  const auto exit =
+      report.verdict ? static_cast<model::Exit>(report.verdict->exit) : model::Exit::error;
   run.message = headline_word(report) + ": " + reason(report);
   switch (exit) {
-    case model::Exit::upheld: break;
+    case model::Exit::upheld:
+      break;
     case model::Exit::refused:
-    case model::Exit::unsteady: run.outcome = Outcome::skipped; break;
+    case model::Exit::unsteady:
+      run.outcome = Outcome::skipped;
+      break;
     case model::Exit::violated:
     case model::Exit::aborted:
-    case model::Exit::not_recovered: run.outcome = Outcome::failure; break;
-    default: run.outcome = Outcome::error;
+    case model::Exit::not_recovered:
+      run.outcome = Outcome::failure;
+      break;
+    default:
+      run.outcome = Outcome::error;
   }
   run.type = report.verdict ? report.verdict->exit_name : "unfinished";
   run.details = second_line(report) + "\n";
@@ -183,9 +206,9 @@ Suite suite_of(const Report& report) {
   suite.timestamp = timestamp(report.about.wall);
   suite.time = report.length();
   const std::string exit_name = report.verdict ? report.verdict->exit_name : "unfinished";
-  suite.properties = {{"run", report.about.run},       {"seed", report.about.seed},
+  suite.properties = {{"run", report.about.run},         {"seed", report.about.seed},
                       {"version", report.about.version}, {"file", report.about.file},
-                      {"plan", report.plan.digest},    {"exit", exit_name}};
+                      {"plan", report.plan.digest},      {"exit", exit_name}};
   add_conditions(suite, report);
   add_faults(suite, report);
   add_host_and_run(suite, report);
@@ -237,7 +260,8 @@ std::string to_xml(const Case& one, const std::string& classname) {
                                                         : "skipped";
   out += fmt::format(">\n      <{} message=\"{}\"", element, xml(printable(one.message, 2000)));
   if (one.outcome != Outcome::skipped) out += attribute("type", one.type);
-  out += fmt::format(">{}\n{}</{}>\n    </testcase>\n", xml(one.message), xml(one.details), element);
+  out +=
+      fmt::format(">{}\n{}</{}>\n    </testcase>\n", xml(one.message), xml(one.details), element);
   return out;
 }
 
@@ -247,10 +271,10 @@ std::string counts(int tests, int failures, int errors, int skipped, Duration ti
 }
 
 std::string to_xml(const Suite& suite) {
-  std::string out = fmt::format(
-      "  <testsuite name=\"{}\" {}", xml(suite.name),
-      counts(static_cast<int>(suite.cases.size()), suite.count(Outcome::failure),
-             suite.count(Outcome::error), suite.count(Outcome::skipped), suite.time));
+  std::string out =
+      fmt::format("  <testsuite name=\"{}\" {}", xml(suite.name),
+                  counts(static_cast<int>(suite.cases.size()), suite.count(Outcome::failure),
+                         suite.count(Outcome::error), suite.count(Outcome::skipped), suite.time));
   out += attribute("timestamp", suite.timestamp) + attribute("hostname", suite.hostname) + ">\n";
   if (!suite.properties.empty()) {
     out += "    <properties>\n";
@@ -259,7 +283,8 @@ std::string to_xml(const Suite& suite) {
     }
     out += "    </properties>\n";
   }
-  for (const Case& one : suite.cases) out += to_xml(one, suite.name);
+  for (const Case& one : suite.cases)
+    out += to_xml(one, suite.name);
   if (!suite.output.empty()) {
     out += "    <system-out>" + xml(suite.output) + "</system-out>\n";
   }
@@ -270,8 +295,10 @@ std::string to_xml(const Suite& suite) {
 
 std::string to_junit(std::span<const Report> reports, std::span<const NotRun> not_run) {
   std::vector<Suite> suites;
-  for (const Report& report : reports) suites.push_back(suite_of(report));
-  for (const NotRun& file : not_run) suites.push_back(suite_of(file));
+  for (const Report& report : reports)
+    suites.push_back(suite_of(report));
+  for (const NotRun& file : not_run)
+    suites.push_back(suite_of(file));
   make_unique(suites);
   int tests = 0, failures = 0, errors = 0, skipped = 0;
   Duration time{};

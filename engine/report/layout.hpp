@@ -20,8 +20,8 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width, std::siz
 
 enum class Tone { plain, good, bad, warning, quiet };
 std::string paint(const Style& style, Tone tone, std::string_view text);
-Tone tone_of(const Report& report);          // of the verdict
-Tone tone_of_word(std::string_view word);    // "ok", "FAIL", ...
+Tone tone_of(const Report& report);        // of the verdict
+Tone tone_of_word(std::string_view word);  // "ok", "FAIL", ...
 
 struct Column {
   bool right = false;

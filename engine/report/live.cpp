@@ -1,5 +1,5 @@
-// The screen of a run that goes on. Order: phase, is it safe, is it well, what is broken on purpose,
-// what happened last. When it aborts, only what is being put back.
+// The screen of a run that goes on. Order: phase, is it safe, is it well, what is broken on
+// purpose, what happened last. When it aborts, only what is being put back.
 #include <cmath>
 
 #include "engine/base/text.hpp"
@@ -57,15 +57,15 @@ class Screen {
 };
 
 std::string Screen::title() const {
-  const std::string right = printable(report_.about.run) + "   seed " +
-                            printable(report_.about.seed);
+  const std::string right =
+      printable(report_.about.run) + "   seed " + printable(report_.about.seed);
   return spread(" " + printable(report_.about.name), right, width_);
 }
 
 // "[=======>      ]"
 std::string bar(double share, std::size_t width) {
-  const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) *
-                                               static_cast<double>(width - 1));
+  const auto filled =
+      static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width - 1));
   return "[" + std::string(filled, '=') + ">" + std::string(width - 1 - filled, ' ') + "]";
 }
 
@@ -147,7 +147,8 @@ std::string Screen::spark(const ConditionRow& row) const {
   std::string out(kColumns, ' ');
   const std::int64_t last = now_ / 1s / 3;
   for (const Point& point : series->points) {
-    const std::int64_t column = static_cast<std::int64_t>(kColumns) - 1 - (last - point.at / 1s / 3);
+    const std::int64_t column =
+        static_cast<std::int64_t>(kColumns) - 1 - (last - point.at / 1s / 3);
     if (column < 0 || column >= static_cast<std::int64_t>(kColumns)) continue;
     char& place = out[static_cast<std::size_t>(column)];
     char mark = '?';
@@ -176,7 +177,7 @@ Lines Screen::condition_lines() const {
   for (const ConditionRow& row : report_.conditions) {
     const auto list = fault ? model::ConditionList::during : model::ConditionList::steady_state;
     if (row.info.list != list) continue;
-    const auto& status = fault                            ? row.during
+    const auto& status = fault                             ? row.during
                          : phase == model::Phase::recovery ? row.after
                                                            : row.before;
     const std::string bound = status ? printable(status->bound_text) : "";
@@ -193,13 +194,10 @@ Lines Screen::abort_lines() const {
   rows.push_back({"", "aborts when", "now", "bound", "nearest"});
   for (const ConditionRow* row : abort_rows(report_)) {
     const auto* status = row->deciding();
-    std::string word = "--";
-    if (status != nullptr && status->truth == model::Truth::broken) word = "ABORT";
-    if (status != nullptr && status->truth == model::Truth::holds) word = "far";
-    rows.push_back({word, row->measure, status == nullptr ? "" : printable(status->measured_text),
-                    status == nullptr || status->bound_text.empty()
-                        ? row->limit
-                        : printable(status->bound_text),
+    rows.push_back({abort_word(report_, *row), row->measure,
+                    status == nullptr ? "" : printable(status->measured_text),
+                    status == nullptr || status->bound_text.empty() ? row->limit
+                                                                    : printable(status->bound_text),
                     status == nullptr ? "" : printable(status->nearest_text)});
   }
   if (report_.about.abort_if_none) rows.push_back({"", "nothing: only a person stops this run"});
@@ -213,7 +211,9 @@ Lines Screen::expect_lines() const {
     if (row.info.list != model::ConditionList::expect) continue;
     std::string when;
     if (row.during && row.during->after) when = "after " + format_seconds(*row.during->after);
-    rows.push_back({live_word(row.during), printable(row.info.text), when});
+    // Not yet true is no failure before its time is up.
+    const bool open = row.during && !row.during->final && row.during->truth != model::Truth::holds;
+    rows.push_back({open ? "--" : live_word(row.during), printable(row.info.text), when});
   }
   if (rows.size() == 1) return {};
   return table({{false, 5}, {false, 60}, {false, 20}}, rows);
@@ -258,11 +258,13 @@ std::size_t Screen::active() const {
 Lines Screen::fit(std::vector<Section> sections, std::string footer) const {
   const auto total = [&](std::size_t gaps) {
     std::size_t lines = 1 + gaps;
-    for (const auto& section : sections) lines += section.lines.size();
+    for (const auto& section : sections)
+      lines += section.lines.size();
     return lines;
   };
   std::size_t gaps = sections.size();
-  while (gaps > 0 && total(gaps) > height_) --gaps;
+  while (gaps > 0 && total(gaps) > height_)
+    --gaps;
   while (total(gaps) > height_) {
     auto longest = std::max_element(sections.begin(), sections.end(), [](auto& a, auto& b) {
       return a.lines.size() - std::min(a.least, a.lines.size()) <
@@ -273,7 +275,8 @@ Lines Screen::fit(std::vector<Section> sections, std::string footer) const {
   }
   Lines out;
   for (const auto& section : sections) {
-    for (const auto& line : section.lines) out.push_back(cut(line, width_));
+    for (const auto& line : section.lines)
+      out.push_back(cut(line, width_));
     if (gaps > 0) {
       out.emplace_back();
       --gaps;
@@ -304,7 +307,8 @@ Lines Screen::colored(const Lines& lines, std::size_t column) const {
 }
 
 Lines indented(Lines lines, std::size_t by) {
-  for (auto& line : lines) line.insert(0, by, ' ');
+  for (auto& line : lines)
+    line.insert(0, by, ' ');
   return lines;
 }
 
@@ -350,7 +354,8 @@ Lines Screen::undo_lines() const {
   Lines out = table({{false, 26}, {false, 24}, {false, 12}, {true, 8}, {false, 30}}, rows);
   for (const StepRow& row : report_.steps) {
     if (row.reverted || row.revert_failures == 0) continue;
-    for (const auto& undo : row.plan.undos) out.push_back("    undo by hand: " + printable(undo, 2000));
+    for (const auto& undo : row.plan.undos)
+      out.push_back("    undo by hand: " + printable(undo, 2000));
   }
   return indented(std::move(out), 1);
 }
@@ -359,7 +364,8 @@ Lines Screen::aborting() {
   std::vector<Section> sections;
   std::string head = " PUTTING EVERYTHING BACK";
   bool failed = report_.host_dirty();
-  for (const StepRow& row : report_.steps) failed |= row.revert_failures > 0 && !row.reverted;
+  for (const StepRow& row : report_.steps)
+    failed |= row.revert_failures > 0 && !row.reverted;
   if (failed) {
     head = " HOST NOT CLEAN: an undo failed and is tried again";
   } else if (report_.abort) {
@@ -367,7 +373,8 @@ Lines Screen::aborting() {
            printable(report_.abort->decided.text);
   }
   Section top{{title()}, 2};
-  for (auto& line : wrap(head, width_, 3)) top.lines.push_back(std::move(line));
+  for (auto& line : wrap(head, width_, 3))
+    top.lines.push_back(std::move(line));
   sections.push_back(std::move(top));
   Section undo{undo_lines(), 2};
   if (report_.abort && report_.abort->latency) {
@@ -376,8 +383,8 @@ Lines Screen::aborting() {
   }
   sections.push_back(std::move(undo));
   sections.push_back({last_lines(4), 1});
-  Lines out = fit(std::move(sections),
-                  " ctrl-C does nothing now: everything is already being put back");
+  Lines out =
+      fit(std::move(sections), " ctrl-C does nothing now: everything is already being put back");
   if (style_.color && out.size() > 1) out[1] = paint(style_, Tone::bad, out[1]);
   return out;
 }

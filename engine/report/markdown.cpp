@@ -16,15 +16,17 @@ std::string mark_of(const std::string& word) {
 std::string code_block(const std::string& text) {
   // Longer than any run of backticks inside.
   std::string fence = "```";
-  while (text.find(fence) != std::string::npos) fence += "`";
+  while (text.find(fence) != std::string::npos)
+    fence += "`";
   return fence + "sh\n" + text + fence + "\n";
 }
 
 std::string conditions(const Report& report) {
   const auto rows = table_rows(report);
   if (rows.empty()) return {};
-  std::string out = "\n| | condition | before | during | bound | after | margin |\n"
-                    "|---|---|--:|--:|--:|--:|--:|\n";
+  std::string out =
+      "\n| | condition | before | during | bound | after | margin |\n"
+      "|---|---|--:|--:|--:|--:|--:|\n";
   for (const ConditionRow* row : rows) {
     const Cells one = cells(report, *row);
     out += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", mark_of(one.word),
@@ -103,21 +105,26 @@ std::vector<std::string> to_annotations(const Report& report) {
   if (good) return out;
   if (report.host_dirty()) {
     std::string message = second_line(report);
-    for (const auto& item : report.residue()) message += "\n" + item.what + ": " + item.command;
+    for (const auto& item : report.residue())
+      message += "\n" + item.what + ": " + item.command;
     out.push_back(annotation("error", report.about.file, 0, "HOST NOT CLEAN", message));
   }
   for (const ConditionRow& row : report.conditions) {
     const auto* status = row.deciding();
     if (out.size() == kMost) break;
-    if (status == nullptr || status->truth != model::Truth::broken) continue;
-    out.push_back(annotation(
-        "error", row.info.place.file, row.info.place.line, headline_word(report),
-        fmt::format("{}: measured {}, bound {}", row.info.text, status->measured_text,
-                    status->bound_text)));
+    const bool abort_list = row.info.list == model::ConditionList::abort_if;
+    const bool bad =
+        abort_list ? abort_word(report, row) == "ABORT" : row.truth() == model::Truth::broken;
+    if (status == nullptr || !bad) continue;
+    out.push_back(annotation("error", row.info.place.file, row.info.place.line,
+                             headline_word(report),
+                             abort_list ? report.abort->decided.text
+                                        : fmt::format("{}: measured {}, bound {}", row.info.text,
+                                                      status->measured_text, status->bound_text)));
   }
   if (out.empty()) {
-    const auto exit = report.verdict ? static_cast<model::Exit>(report.verdict->exit)
-                                     : model::Exit::error;
+    const auto exit =
+        report.verdict ? static_cast<model::Exit>(report.verdict->exit) : model::Exit::error;
     const bool warning = exit == model::Exit::refused || exit == model::Exit::unsteady ||
                          exit == model::Exit::inconclusive;
     out.push_back(annotation(warning ? "warning" : "error", report.about.file, 0,

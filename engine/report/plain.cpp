@@ -6,13 +6,17 @@
 
 namespace ordeal::report {
 
-void PlainLog::star(std::string text) { out_.push_back("* " + std::move(text)); }
+void PlainLog::star(std::string text) {
+  out_.push_back("* " + std::move(text));
+}
 
 void PlainLog::line(std::string text) {
   if (volume_ == Volume::normal) out_.push_back("  " + std::move(text));
 }
 
-std::string PlainLog::at() const { return format_at(report().now, 0) + " "; }
+std::string PlainLog::at() const {
+  return format_at(report().now, 0) + " ";
+}
 
 std::vector<std::string> PlainLog::feed(const model::Event& event) {
   fold_.apply(event);
@@ -54,8 +58,8 @@ std::vector<std::string> PlainLog::feed(const model::Event& event) {
 void PlainLog::on_start() {
   const auto& about = report().about;
   std::string text = fmt::format("ordeal {}  {}  run {}  seed {}  started {}", about.version,
-                                 printable(about.name), printable(about.run),
-                                 printable(about.seed), format_wall(about.wall));
+                                 printable(about.name), printable(about.run), printable(about.seed),
+                                 format_wall(about.wall));
   if (about.mode != "run") text += "  (" + printable(about.mode) + ")";
   star(std::move(text));
 }
@@ -65,13 +69,16 @@ void PlainLog::on_plan() {
     std::string text = fmt::format("plan: {} for {} on {}", printable(step.name),
                                    format_duration(step.duration), printable(step.host));
     if (!step.summary.empty()) text += ": " + printable(step.summary.front());
-    text += fmt::format(" ({}{}{} undo{})", printable(step.backend), step.backend.empty() ? "" : "; ",
-                        step.undos.size(), step.undos.size() == 1 ? "" : "s");
+    text +=
+        fmt::format(" ({}{}{} undo{})", printable(step.backend), step.backend.empty() ? "" : "; ",
+                    step.undos.size(), step.undos.size() == 1 ? "" : "s");
     if (!step.undoable) text += " NOT UNDOABLE";
     star(std::move(text));
-    for (const auto& warning : step.warnings) star("warning: " + printable(warning));
+    for (const auto& warning : step.warnings)
+      star("warning: " + printable(warning));
   }
-  for (const auto& text : report().plan.unchecked) star("not checked: " + printable(text));
+  for (const auto& text : report().plan.unchecked)
+    star("not checked: " + printable(text));
 }
 
 void PlainLog::on_phase(const model::PhaseStarted& event) {
@@ -90,26 +97,31 @@ void PlainLog::on_phase(const model::PhaseStarted& event) {
 
 void PlainLog::on_step(const model::StepChanged& event) {
   using model::StepState;
-  const auto found = std::find_if(report().steps.begin(), report().steps.end(), [&](const auto& row) {
-    return row.step == event.step && row.host == event.host;
-  });
+  const auto found = std::find_if(
+      report().steps.begin(), report().steps.end(),
+      [&](const auto& row) { return row.step == event.step && row.host == event.host; });
   std::string name = printable(found->plan.name);
   if (report().plan.steps.size() > 1) name += " on " + printable(event.host);
   const std::string text = event.text.empty() ? "" : ", " + printable(event.text);
   switch (event.state) {
-    case StepState::verified: return star(at() + "inject " + name + ": verified" + text);
+    case StepState::verified:
+      return star(at() + "inject " + name + ": verified" + text);
     case StepState::effect:
       if (event.seen == model::Seen::no) star(at() + name + ": EFFECT NOT SEEN" + text);
       return;
     case StepState::reverted:
       return star(at() + name + " reverted" +
                   (event.took > 0us ? " in " + format_short(event.took) : "") + text);
-    case StepState::failed: return star(at() + name + ": INJECTION FAILED" + text);
-    case StepState::revert_failed: return star(at() + name + ": REVERT FAILED" + text);
-    case StepState::injected: return line(at() + name + " injected, looking for its effect");
+    case StepState::failed:
+      return star(at() + name + ": INJECTION FAILED" + text);
+    case StepState::revert_failed:
+      return star(at() + name + ": REVERT FAILED" + text);
+    case StepState::injected:
+      return line(at() + name + " injected, looking for its effect");
     case StepState::injecting:
     case StepState::reverting:
-    case StepState::removed: return;
+    case StepState::removed:
+      return;
   }
 }
 
@@ -124,13 +136,13 @@ void PlainLog::on_host(const model::HostChecked& event) {
 void PlainLog::on_condition(const model::ConditionStatus& event) {
   const ConditionRow* row = report().condition(event.id);
   if (row == nullptr) return;
-  const std::string bound = event.bound_text.empty() ? "" : " (" + printable(event.bound_text) + ")";
+  const std::string bound =
+      event.bound_text.empty() ? "" : " (" + printable(event.bound_text) + ")";
   const std::string text = row->measure + " " + printable(event.measured_text) + bound;
   const bool before = event.phase == model::Phase::baseline;
-  if (event.truth == model::Truth::broken && event.phase != model::Phase::recovery) {
-    const bool abort_list = row->info.list == model::ConditionList::abort_if;
-    if (broken_.insert(event.id).second && !abort_list) line(at() + "BROKEN: " + text);
-  } else if (before && event.final) {
+  if (row->broken_at && event.phase != model::Phase::recovery) {
+    if (broken_.insert(event.id).second) line(at() + "BROKEN: " + text);
+  } else if (before && event.final && event.truth == model::Truth::holds) {
     line(at() + "steady: " + text);
   }
 }
@@ -174,7 +186,9 @@ void PlainLog::on_end() {
   for (const ConditionRow* row : table_rows(report())) {
     const Cells one = cells(report(), *row);
     const auto* status = row->deciding();
-    const std::string word = one.word == "ok" ? "PASS" : one.word == "????" ? "CANNOT TELL" : one.word;
+    const std::string word = one.word == "ok"     ? "PASS"
+                             : one.word == "????" ? "CANNOT TELL"
+                                                  : one.word;
     std::string bound = status == nullptr ? "" : printable(status->bound_text);
     if (!bound.empty()) bound = "bound " + bound;
     std::string place = file_name(printable(row->info.place.file));
@@ -183,19 +197,23 @@ void PlainLog::on_end() {
     rows.push_back({word, printable(row->info.text),
                     status == nullptr ? "" : printable(status->measured_text), bound, place});
   }
-  for (auto& text : table({{false, 12}, {false, 60}, {false, 16}, {false, 50}, {false, 40}}, rows)) {
+  for (auto& text :
+       table({{false, 12}, {false, 60}, {false, 16}, {false, 50}, {false, 40}}, rows)) {
     star(std::move(text));
   }
-  for (const auto& item : report().residue()) {
-    star("LEFT: " + printable(item.what) + "   undo by hand: " + printable(item.command, 4000));
-  }
   std::string text = headline_word(report()) + ". " + second_line(report());
+  if (report().host_dirty()) text = second_line(report());
   if (report().verdict->exit != 0 && !reason(report()).empty()) {
     text += " Because " + reason(report()) + ".";
   }
   text += fmt::format(" Exit {}.", report().verdict->exit);
   if (!report_path_.empty()) text += "  Report: " + printable(report_path_);
   star(std::move(text));
+  // Last, so that it is not scrolled away.
+  if (report().host_dirty()) star("Undo: sudo ordeal recover, or by hand:");
+  for (const auto& item : report().residue()) {
+    star("  " + printable(item.command, 4000) + "   # " + printable(item.what));
+  }
 }
 
 }  // namespace ordeal::report

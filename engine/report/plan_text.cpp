@@ -13,7 +13,8 @@ class PlanText {
 
   std::string text() {
     head();
-    for (const auto& step : report_.plan.steps) one_step(step);
+    for (const auto& step : report_.plan.steps)
+      one_step(step);
     conditions();
     limits();
     times();
@@ -36,7 +37,7 @@ class PlanText {
   void times();
   void verdict();
 
-  static constexpr std::size_t kLabel = 13;
+  static constexpr std::size_t kLabel = 17;
   const Report& report_;
   const Style& style_;
   std::size_t width_;
@@ -60,16 +61,21 @@ void PlanText::one_step(const model::PlannedStep& step) {
   line(spread(fmt::format(" {}  on {}", printable(step.name), printable(step.host)),
               fmt::format("at {} for {}", format_at(step.start, 0), format_duration(step.duration)),
               width_));
-  for (const auto& text : step.summary) labelled("does", text);
+  for (const auto& text : step.summary)
+    labelled("does", text);
   if (!step.backend.empty()) labelled("by", step.backend);
   labelled("targets", fmt::format("{} of {} matched", step.targets.size(), step.matched));
-  for (const auto& target : step.targets) labelled("", target.text);
-  for (const auto& change : step.changes) labelled("change", change);
-  for (const auto& undo : step.undos) labelled("undo", undo);
+  for (const auto& target : step.targets)
+    labelled("", target.text);
+  for (const auto& change : step.changes)
+    labelled("change", change);
+  for (const auto& undo : step.undos)
+    labelled("undo", undo);
   if (!step.undoable) {
     labelled("", "NOT UNDOABLE: this step does not put back what it changes", Tone::bad);
   }
-  for (const auto& warning : step.warnings) labelled("warning", warning, Tone::warning);
+  for (const auto& warning : step.warnings)
+    labelled("warning", warning, Tone::warning);
 }
 
 void PlanText::conditions() {
@@ -100,8 +106,10 @@ void PlanText::limits() {
   if (report_.plan.limits.empty() && report_.plan.unchecked.empty()) return;
   line("");
   line(" limits");
-  for (const auto& limit : report_.plan.limits) labelled("", limit);
-  for (const auto& text : report_.plan.unchecked) labelled("unchecked", text, Tone::warning);
+  for (const auto& limit : report_.plan.limits)
+    labelled("", limit);
+  for (const auto& text : report_.plan.unchecked)
+    labelled("unchecked", text, Tone::warning);
 }
 
 void PlanText::times() {
@@ -115,9 +123,9 @@ void PlanText::times() {
                            format_duration(plan.warmup), format_duration(plan.baseline),
                            format_duration(plan.method), format_duration(plan.recovery_hold),
                            format_duration(plan.recovery_within)));
-  labelled("total", fmt::format("{} to {}; the host is changed for at most {}",
-                                format_duration(earliest), format_duration(latest),
-                                format_duration(plan.method)));
+  labelled("total",
+           fmt::format("{} to {}; the host is changed for at most {}", format_duration(earliest),
+                       format_duration(latest), format_duration(plan.method)));
   if (report_.about.wall != WallTime{}) {
     labelled("ends", "not before " + format_wall(report_.about.wall + earliest) +
                          " if it started when this was printed");

@@ -31,7 +31,7 @@ std::string to_json(const Report& report);
 struct NotRun {
   std::string file;
   int line = 0;
-  std::string name;  // of the experiment, or empty: the file's name is used
+  std::string name;                         // of the experiment, or empty: the file's name is used
   model::Exit exit = model::Exit::invalid;  // invalid: an error; anything else: skipped
   std::string message;
 };

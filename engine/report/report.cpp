@@ -11,7 +11,9 @@ std::string Series::title() const {
   return host ? printable(sli) + " (" + printable(*host) + ")" : printable(sli);
 }
 
-bool StepRow::active() const { return injecting.has_value() && !reverted; }
+bool StepRow::active() const {
+  return injecting.has_value() && !reverted;
+}
 
 const PhaseSpan* Report::phase(model::Phase wanted) const {
   const auto found = std::find_if(phases.rbegin(), phases.rend(),
@@ -72,9 +74,8 @@ std::vector<const ConditionRow*> table_rows(const Report& report) {
   const bool injected = report.touched();
   if (injected) take(ConditionList::during, [](const ConditionRow&) { return true; });
   take(ConditionList::steady_state, [&](const ConditionRow& row) {
-    return std::none_of(out.begin(), out.end(), [&](const ConditionRow* other) {
-      return other->measure == row.measure;
-    });
+    return std::none_of(out.begin(), out.end(),
+                        [&](const ConditionRow* other) { return other->measure == row.measure; });
   });
   if (injected) {
     take(ConditionList::expect, [](const ConditionRow&) { return true; });
@@ -91,6 +92,13 @@ std::vector<const ConditionRow*> abort_rows(const Report& report) {
   return out;
 }
 
+std::string abort_word(const Report& report, const ConditionRow& row) {
+  if (report.abort && report.abort->decided.condition == row.info.id) return "ABORT";
+  const auto* status = row.deciding();
+  if (status == nullptr || status->truth == model::Truth::unknown) return "--";
+  return status->truth == model::Truth::holds ? "near" : "far";
+}
+
 namespace {
 
 // The number of a phase for a row: said by the condition, by the steady_state condition of the same
@@ -104,8 +112,8 @@ std::string phase_text(const Report& report, const ConditionRow& row, model::Pha
   };
   if (const auto* own = slot(row)) return printable(own->measured_text);
   for (const ConditionRow& other : report.conditions) {
-    const bool same = other.measure == row.measure &&
-                      other.info.list == model::ConditionList::steady_state;
+    const bool same =
+        other.measure == row.measure && other.info.list == model::ConditionList::steady_state;
     if (same && slot(other) != nullptr) return printable(slot(other)->measured_text);
   }
   const MeasureName name = split_measure(row.measure);
@@ -165,7 +173,7 @@ std::string worst_text(const Report& report, const ConditionRow& row) {
   if (fault == nullptr || name.aggregate.empty()) return {};
   if (name.aggregate == "outage" || name.aggregate == "downtime") {
     const bool any = row.during && row.during->measured.value_or(0) > 0;
-    return any ? "until " + format_at(row.changed_at) : std::string();
+    return any ? "at " + format_at(row.changed_at) : std::string();
   }
   const bool low_is_bad = row.limit.starts_with(">");
   std::optional<double> worst;
@@ -189,9 +197,12 @@ std::string word_of(const Report& report, const ConditionRow& row) {
   const auto* status = row.deciding();
   if (status == nullptr) return report.verdict ? "????" : "--";
   switch (status->truth) {
-    case model::Truth::holds: return "ok";
-    case model::Truth::broken: return "FAIL";
-    case model::Truth::unknown: return report.verdict || status->final ? "????" : "--";
+    case model::Truth::holds:
+      return "ok";
+    case model::Truth::broken:
+      return "FAIL";
+    case model::Truth::unknown:
+      return report.verdict || status->final ? "????" : "--";
   }
   return "--";
 }

@@ -29,7 +29,7 @@ struct ConditionRow {
   std::optional<model::ConditionStatus> before;  // baseline
   std::optional<model::ConditionStatus> during;  // injection and fault
   std::optional<model::ConditionStatus> after;   // recovery
-  std::optional<Duration> broken_at;             // first seen broken in the phase that judges it
+  std::optional<Duration> broken_at;             // first seen broken; never of abort conditions
   Duration changed_at{};                         // its measured value last changed
 
   // Of the phase that decides about it: before for steady_state of a run that ended there, after
@@ -46,9 +46,9 @@ struct Point {
   std::optional<double> success;  // percent
   std::optional<Duration> p50;    // over good answers
   std::optional<Duration> p95;
-  std::optional<double> value;    // gauges and flags: the last in this second
-  bool no_data = false;           // at least one probe of this second could not measure
-  std::string problem;            // first failure, or why there is no data
+  std::optional<double> value;  // gauges and flags: the last in this second
+  bool no_data = false;         // at least one probe of this second could not measure
+  std::string problem;          // first failure, or why there is no data
 };
 
 struct Gap {
@@ -89,7 +89,7 @@ struct StepRow {
   std::string revert_text;  // what was read back
   std::string problem;      // of failed, revert_failed
   int revert_failures = 0;
-  bool active() const;      // the host is changed by it, as far as is known
+  bool active() const;  // the host is changed by it, as far as is known
 };
 
 struct Abort {
@@ -180,10 +180,13 @@ std::string reason(const Report& report);
 // and wait.
 std::vector<const ConditionRow*> table_rows(const Report& report);
 std::vector<const ConditionRow*> abort_rows(const Report& report);
+// Of an abort condition, which is true when it must stop the run: "far", "near" (true, but not yet
+// for as long as it says), "ABORT" (it stopped the run), "--" (nothing known).
+std::string abort_word(const Report& report, const ConditionRow& row);
 
 // One row of the table, as text. Empty: nothing is known.
 struct Cells {
-  std::string word;  // "ok", "FAIL", "????" (unknown), "--" (not judged)
+  std::string word;  // as in the table: "ok", "FAIL", "????" (unknown), "--" (not judged)
   std::string before, during, bound, after;
   std::string margin;  // distance to the bound; "over by 20ms" when broken
   std::string worst;   // "82.0% at +0:22 (1s)"

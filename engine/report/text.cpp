@@ -1,5 +1,5 @@
-// The finished view on a terminal: verdict, machine and service, why, table, faults, safety; what is
-// left on a host comes last, so that it is not scrolled away.
+// The finished view on a terminal: verdict, machine and service, why, table, faults, safety; what
+// is left on a host comes last, so that it is not scrolled away.
 #include "engine/base/text.hpp"
 #include "engine/report/layout.hpp"
 
@@ -41,20 +41,25 @@ class Finished {
 
 void Finished::labelled(std::string_view label, const std::string& text) {
   const std::string start = pad(" " + std::string(label), kLabel);
-  for (const auto& part : wrap(start + text, width_, kLabel)) line(part);
+  for (const auto& part : wrap(start + text, width_, kLabel))
+    line(part);
 }
 
 void Finished::head() {
   const std::string word = headline_word(report_);
   const std::string right = fmt::format("{}  {:>8}", printable(report_.about.run),
                                         format_duration(report_.length() / 1s * 1s));
-  const std::string rest = spread("   " + printable(report_.about.name), right,
-                                  width_ - width_of(word) - 1);
+  const std::string rest =
+      spread("   " + printable(report_.about.name), right, width_ - width_of(word) - 1);
   line(" " + paint(style_, tone_of(report_), word) + rest);
-  for (const auto& part : wrap(" " + second_line(report_), width_, 1)) line(part);
+  const bool left = !report_.residue().empty();
+  const std::string second = " " + second_line(report_) + (left ? " See the end." : "");
+  for (const auto& part : wrap(second, width_, 1))
+    line(part);
   const bool upheld = report_.verdict && report_.verdict->exit == 0;
   if (!upheld && !reason(report_).empty()) {
-    for (const auto& part : wrap(" because " + reason(report_), width_, 9)) line(part);
+    for (const auto& part : wrap(" because " + reason(report_), width_, 9))
+      line(part);
   }
   if (report_.events_lost) line(" WARNING: events are missing: this report is not complete.");
   line("");
@@ -79,8 +84,8 @@ void Finished::conditions() {
     const std::string moment = late && status != nullptr && status->after
                                    ? "true after " + format_seconds(*status->after)
                                    : one.worst;
-    cell_rows.push_back({one.word, row->measure, one.before, one.during, one.bound, one.after,
-                         moment});
+    cell_rows.push_back(
+        {one.word, row->measure, one.before, one.during, one.bound, one.after, moment});
   }
   const std::vector<Column> columns = {{false, 4}, {false, 30}, {true, 10}, {true, 14},
                                        {true, 22}, {true, 10},  {false, 26}};
@@ -94,16 +99,20 @@ void Finished::conditions() {
   }
   for (const ConditionRow* row : rows) {
     const auto* status = row->deciding();
-    if (status == nullptr || status->truth == model::Truth::holds || status->problem.empty()) continue;
+    if (status == nullptr || status->truth == model::Truth::holds || status->problem.empty())
+      continue;
     labelled("", row->measure + ": " + printable(status->problem));
   }
 }
 
 std::string seen_words(const StepRow& row) {
   switch (row.seen) {
-    case model::Seen::yes: return "effect seen";
-    case model::Seen::no: return "EFFECT NOT SEEN";
-    case model::Seen::not_yet: return "effect not shown yet";
+    case model::Seen::yes:
+      return "effect seen";
+    case model::Seen::no:
+      return "EFFECT NOT SEEN";
+    case model::Seen::not_yet:
+      return "effect not shown yet";
   }
   return {};
 }
@@ -138,7 +147,7 @@ std::string crossed_words(const Report& report) {
   for (const ConditionRow* row : rows) {
     const auto* status = row->deciding();
     if (status == nullptr) continue;
-    if (status->truth == model::Truth::broken) ++crossed;
+    if (abort_word(report, *row) == "ABORT") ++crossed;
     if (nearest.empty() && !status->nearest_text.empty()) {
       nearest = fmt::format(", nearest: {} {} (limit {})", row->measure,
                             printable(status->nearest_text), printable(status->bound_text));
@@ -172,7 +181,8 @@ void Finished::safety() {
     }
     if (!host.kept.empty()) {
       std::string kept;
-      for (const auto& item : host.kept) kept += (kept.empty() ? "" : ", ") + printable(item);
+      for (const auto& item : host.kept)
+        kept += (kept.empty() ? "" : ", ") + printable(item);
       labelled("", "kept on " + printable(host.host) + ": " + kept);
     }
   }
