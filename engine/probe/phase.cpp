@@ -305,7 +305,8 @@ Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& ch
   certain = early.measured && early.bound &&
             stays_broken(aggregate, traits, state.part->comparison, *early.measured, *early.bound);
   if (certain) reading = early;
-  if (!certain && final && !covers(traits, channel.whole, all)) reading.why = Why::gap;
+  const bool judged = reading.why == Why::none || reading.why == Why::none_good;
+  if (judged && !certain && final && !covers(traits, channel.whole, all)) reading.why = Why::gap;
   decide(reading, Truth::broken);
   if (reading.truth == Truth::unknown) reading.note = book_.series[channel.series].last_problem;
   return reading;

@@ -69,13 +69,13 @@ int digits_of(const Reading& reading, Unit unit) {
 
 Unit unit_of_reading(const Reading& reading) {
   const Unit bound = reading.part->bound.quantity.unit;
-  if (bound != Unit::none) return bound;
+  if (bound != Unit::none || reading.traits == nullptr) return bound;
   return unit_of(reading.part->measure.aggregate, *reading.traits);
 }
 
 std::string name_of(const Reading& reading) {
   const model::Measure& measure = reading.part->measure;
-  if (measure.host_value) return reading.traits->name;
+  if (measure.host_value && reading.traits) return reading.traits->name;
   return fmt::format("{}.{}", measure.sli, model::to_string(measure.aggregate));
 }
 

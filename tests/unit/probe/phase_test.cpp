@@ -1,0 +1,401 @@
+#include <gmock/gmock.h>
+
+#include "tests/unit/probe/fixture.hpp"
+
+namespace ordeal::probe {
+namespace {
+
+using testing::HasSubstr;
+using enum Aggregate;
+using enum Comparison;
+
+// ---- whole phase: 10 s of shop from 10 s on, then the verdict ----------------------------------
+
+struct WholeCase {
+  const char* name;
+  Part part;
+  int fails_every;  // 0: never
+  Truth truth;
+  const char* measured;
+};
+class WholePhase : public testing::TestWithParam<WholeCase> {};
+
+TEST_P(WholePhase, IsJudgedOnceAtTheEnd) {
+  Scene scene;
+  scene.experiment.during = {one(GetParam().part)};
+  scene.fault();
+  scene.shop_failing(10s, 20s, GetParam().fails_every == 0 ? 1'000'000 : GetParam().fails_every);
+  const ConditionStatus status = scene.end(20s, "during.0");
+  EXPECT_EQ(status.truth, GetParam().truth) << status.measured_text << " " << status.problem;
+  EXPECT_EQ(status.measured_text, GetParam().measured);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, WholePhase,
+    testing::Values(
+        WholeCase{"success", part("shop", success, greater_equal, 99, Unit::percent), 100,
+                  Truth::holds, "99%"},
+        WholeCase{"low", part("shop", success, greater_equal, 99, Unit::percent), 50,
+                  Truth::broken, "98%"},
+        WholeCase{"equal_is_not_greater", part("shop", success, greater, 99, Unit::percent), 100,
+                  Truth::broken, "99%"},
+        WholeCase{"error", part("shop", error, less, 1, Unit::percent), 50, Truth::broken, "2%"},
+        WholeCase{"failures_none", part("shop", failures, equal, 0), 0, Truth::holds, "0"},
+        WholeCase{"failures_some", part("shop", failures, equal, 0), 250, Truth::broken, "2"},
+        WholeCase{"count", part("shop", count, equal, 500), 3, Truth::holds, "500"},
+        WholeCase{"throughput", part("shop", throughput, greater_equal, 45, Unit::per_second), 5,
+                  Truth::broken, "40/s"},
+        WholeCase{"p95", part("shop", p95, less_equal, 0.05, Unit::seconds), 0, Truth::holds,
+                  "10ms"},
+        WholeCase{"p99_has_enough", part("shop", p99, less_equal, 0.05, Unit::seconds), 0,
+                  Truth::holds, "10ms"},
+        WholeCase{"p999_has_not", part("shop", p999, less_equal, 0.05, Unit::seconds), 0,
+                  Truth::unknown, ""},
+        WholeCase{"mean", part("shop", mean, less, 0.01, Unit::seconds), 0, Truth::broken, "10ms"},
+        WholeCase{"no_good_answer", part("shop", p50, less, 5, Unit::seconds), 1, Truth::broken,
+                  ""}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(During, SamplesBelongToThePhaseInWhichTheyWereScheduled) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", failures, equal, 0))};
+  scene.baseline();
+  // Sent before the fault, failed in it.
+  scene.begin_fault();
+  scene.sample(0, 9990ms, false, 500ms);
+  scene.shop(10500ms, 20s, true);
+  scene.shop(10s, 10500ms, true);
+  // Sent in the fault, failed after its end.
+  scene.judge->end_fault(at(20s));
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.0").truth, Truth::holds);
+  scene.sample(0, 19999ms, false, 1s);
+  EXPECT_EQ(scene.final(Phase::fault, 22s, "during.0").truth, Truth::broken);
+}
+
+TEST(During, FirstFailureIsKnownAtOnce) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", failures, equal, 0))};
+  scene.fault();
+  scene.shop(10s, 11s, true);
+  EXPECT_NE(scene.last("during.0").truth, Truth::broken);
+  scene.sample(0, 11s, false);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::broken);
+  EXPECT_FALSE(scene.last("during.0").final);
+  EXPECT_FALSE(scene.abort);
+}
+
+TEST(During, ARatioThatMayStillComeRightIsNotBrokenYet) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", success, greater_equal, 99, Unit::percent))};
+  scene.fault();
+  scene.shop_failing(10s, 11s, 50);
+  scene.idle(11s, 13s);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::unknown);
+  EXPECT_EQ(scene.last("during.0").measured, 98.0);
+}
+
+TEST(During, NinePartsOfTenMustBeMeasured) {
+  for (const auto& [until, truth] : {std::pair{19500ms, Truth::holds},
+                                     std::pair{18500ms, Truth::unknown}}) {
+    Scene scene;
+    scene.experiment.during = {one(part("shop", success, greater_equal, 99, Unit::percent))};
+    scene.fault();
+    scene.shop(10s, until, true);
+    EXPECT_EQ(scene.end(20s, "during.0").truth, truth);
+  }
+}
+
+TEST(During, WithoutSamplesIsUnknown) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", success, greater_equal, 99, Unit::percent))};
+  scene.fault();
+  const ConditionStatus status = scene.end(20s, "during.0");
+  EXPECT_EQ(status.truth, Truth::unknown);
+  EXPECT_THAT(status.problem, HasSubstr("no sample"));
+}
+
+TEST(During, OurLatenessMakesItUnknown) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", success, greater_equal, 99, Unit::percent))};
+  scene.fault();
+  for (Duration when = 10s; when < 20s; when += 200ms) {
+    scene.sample(0, when, true, 10ms, 0, true);  // one of ten
+    scene.shop(when + 20ms, when + 200ms, true);
+  }
+  const ConditionStatus status = scene.end(20s, "during.0");
+  EXPECT_EQ(status.truth, Truth::unknown);
+  EXPECT_EQ(status.problem.substr(0, 29), "ordeal could not keep its rat");
+}
+
+// ---- outage ------------------------------------------------------------------------------------
+
+TEST(Outage, IsKnownAfterFifteenSecondsAndOneSample) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", outage, less_equal, 15, Unit::seconds))};
+  scene.fault();
+  scene.shop(10s, 12s, true);  // the last good one is scheduled at 11.98 s
+  scene.shop(12s, 26990ms, false);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::holds);
+  scene.shop(27s, 27010ms, false);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::broken);
+  EXPECT_EQ(scene.last("during.0").measured_text, "15.02s");
+}
+
+TEST(Outage, ShortGapsAreNothing) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", outage, equal, 0, Unit::seconds)),
+                             one(part("shop", downtime, equal, 0, Unit::seconds))};
+  scene.fault();
+  scene.shop(10s, 15s, true);
+  scene.shop(15s, 15040ms, false);  // two lost: 60 ms from good to good
+  scene.shop(15040ms, 20s, true);
+  scene.judge->end_fault(at(20s));
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.0").truth, Truth::holds);
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").truth, Truth::holds);
+}
+
+TEST(Outage, DowntimeAddsWhatOutageTakesTheLongestOf) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", outage, less_equal, 1.5, Unit::seconds)),
+                             one(part("shop", downtime, less_equal, 1.5, Unit::seconds))};
+  scene.fault();
+  scene.shop(10s, 12s, true);
+  scene.shop(12s, 13s, false);
+  scene.shop(13s, 15s, true);
+  scene.shop(15s, 16s, false);
+  scene.shop(16s, 20s, true);
+  scene.judge->end_fault(at(20s));
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.0").measured_text, "1.02s");
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").measured_text, "2.04s");
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").truth, Truth::broken);
+}
+
+TEST(Outage, ReachesToTheEndOfThePhase) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", outage, less, 3, Unit::seconds))};
+  scene.fault();
+  scene.shop(10s, 17s, true);
+  scene.shop(17s, 20s, false);
+  EXPECT_EQ(scene.end(20s, "during.0").measured_text, "3.02s");
+}
+
+TEST(Outage, AnswersOutOfOrderCloseTheGap) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", outage, less, 1, Unit::seconds))};
+  scene.fault();
+  scene.shop(10s, 12s, true);
+  scene.shop(12s, 12900ms, false);
+  scene.sample(0, 12500ms, true, 400ms);  // was in flight meanwhile
+  scene.shop(12900ms, 13400ms, false);
+  scene.shop(13400ms, 20s, true);
+  EXPECT_EQ(scene.end(20s, "during.0").measured_text, "900ms");
+}
+
+// ---- slices ------------------------------------------------------------------------------------
+
+Part p95_slice() { return part("shop", p95, less_equal, 0.1, Unit::seconds, 4s); }
+
+TEST(Slices, OneBadSliceBreaks) {
+  Scene scene;
+  scene.experiment.during = {one(p95_slice())};
+  scene.fault();
+  scene.shop(10s, 14s, true);
+  scene.shop(14s, 18s, true, 200ms);
+  scene.shop(18s, 20s, true);
+  scene.idle(20s, 21s);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::broken);  // early
+  const ConditionStatus status = scene.end(22s, "during.0");
+  EXPECT_EQ(status.truth, Truth::broken);
+  EXPECT_THAT(status.problem, HasSubstr("first at +14"));
+}
+
+TEST(Slices, BadFifthOfThePhaseIsSeenBySlicesOnly) {
+  for (const bool sliced : {true, false}) {
+    Scene scene;
+    Part bound = part("shop", p50, less_equal, 0.1, Unit::seconds);
+    if (sliced) bound.over = 2s;
+    scene.experiment.during = {one(bound)};
+    scene.fault();
+    scene.shop(10s, 18s, true);
+    scene.shop(18s, 20s, true, 300ms);
+    EXPECT_EQ(scene.end(20s, "during.0").truth, sliced ? Truth::broken : Truth::holds);
+  }
+}
+
+TEST(Slices, LastOneEndsWithThePhase) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", p50, less_equal, 0.1, Unit::seconds, 4s))};
+  scene.fault();
+  // Slices 10-14, 14-18, and 16-20: only the last is mostly slow.
+  scene.shop(10s, 17s, true);
+  scene.shop(17s, 20s, true, 200ms);
+  EXPECT_EQ(scene.end(20s, "during.0").truth, Truth::broken);
+}
+
+TEST(Slices, PhaseShorterThanASliceIsUnknown) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", p95, less_equal, 0.1, Unit::seconds, 30s))};
+  scene.fault();
+  scene.shop(10s, 20s, true);
+  EXPECT_EQ(scene.end(20s, "during.0").truth, Truth::unknown);
+}
+
+TEST(Slices, SilentSlicesMakeItUnknown) {
+  Scene scene;
+  scene.experiment.during = {one(p95_slice())};
+  scene.fault();
+  scene.shop(10s, 14s, true);
+  scene.shop(18s, 22s, true);
+  EXPECT_EQ(scene.end(22s, "during.0").truth, Truth::unknown);
+}
+
+TEST(Slices, ABrokenSliceBeatsASilentOne) {
+  Scene scene;
+  scene.experiment.during = {one(p95_slice())};
+  scene.fault();
+  scene.shop(10s, 14s, true, 500ms);
+  scene.shop(18s, 22s, true);
+  EXPECT_EQ(scene.end(22s, "during.0").truth, Truth::broken);
+}
+
+// ---- moments -----------------------------------------------------------------------------------
+
+TEST(Flags, HoldAtEverySample) {
+  Scene scene;
+  scene.experiment.during = {one(flag("worker"))};
+  scene.fault();
+  scene.worker(10s, 20s, true);
+  EXPECT_EQ(scene.end(20s, "during.0").truth, Truth::holds);
+}
+
+TEST(Flags, OneBadSampleBreaks) {
+  Scene scene;
+  scene.experiment.during = {one(flag("worker")), one(flag("worker", true))};
+  scene.fault();
+  scene.worker(10s, 15s, true);
+  scene.worker(15s, 16s, false);
+  scene.worker(16s, 20s, true);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::broken);
+  EXPECT_EQ(scene.end(20s, "during.0").truth, Truth::broken);
+  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").truth, Truth::broken);
+}
+
+TEST(Flags, HalfThePhaseUnmeasuredIsUnknown) {
+  Scene scene;
+  scene.experiment.slis[1].on_no_data = model::OnNoData::inconclusive;
+  scene.experiment.during = {one(flag("worker"))};
+  scene.fault();
+  scene.worker(10s, 15s, true);
+  EXPECT_EQ(scene.end(25s, "during.0").truth, Truth::unknown);
+}
+
+struct KleeneCase {
+  const char* name;
+  model::Join join;
+  std::optional<bool> worker;  // empty: no data
+  double queue;
+  Truth truth;
+};
+class Kleene : public testing::TestWithParam<KleeneCase> {};
+
+TEST_P(Kleene, AtEveryMoment) {
+  Scene scene;
+  const KleeneCase& one_case = GetParam();
+  scene.experiment.slis[1].on_no_data = model::OnNoData::inconclusive;
+  scene.experiment.during = {
+      joined(one_case.join, flag("worker"), part("queue", value, less, 10))};
+  scene.fault();
+  for (Duration when = 10s; when < 20s; when += 1s) {
+    scene.sample(1, when, one_case.worker.value_or(false), 0ms, 0, !one_case.worker);
+    scene.queue(when, when + 1s, one_case.queue);
+  }
+  // At 10 s only the worker has spoken: with `or` that first moment is not judged by it alone.
+  EXPECT_EQ(scene.end(20s, "during.0").truth, one_case.truth);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, Kleene,
+    testing::Values(KleeneCase{"both", model::Join::all_of, true, 5, Truth::holds},
+                    KleeneCase{"and_one_false", model::Join::all_of, true, 50, Truth::broken},
+                    KleeneCase{"and_unknown_false", model::Join::all_of, {}, 50, Truth::broken},
+                    KleeneCase{"and_unknown_true", model::Join::all_of, {}, 5, Truth::unknown},
+                    KleeneCase{"or_one_true", model::Join::any_of, false, 5, Truth::holds},
+                    KleeneCase{"or_unknown_true", model::Join::any_of, {}, 5, Truth::holds},
+                    KleeneCase{"or_unknown_false", model::Join::any_of, {}, 50, Truth::unknown},
+                    KleeneCase{"or_both_false", model::Join::any_of, false, 50, Truth::broken}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(Gauges, MeanOverSlices) {
+  Scene scene;
+  scene.experiment.during = {one(part("queue", mean, less_equal, 10, Unit::none, 5s))};
+  scene.fault();
+  scene.queue(10s, 15s, 5);
+  scene.queue(15s, 20s, 12);
+  const ConditionStatus status = scene.end(20s, "during.0");
+  EXPECT_EQ(status.truth, Truth::broken);
+  EXPECT_EQ(status.measured_text, "12");
+}
+
+TEST(Gauges, MaxOverThePhase) {
+  Scene scene;
+  scene.experiment.during = {one(part("queue", max, less, 10))};
+  scene.fault();
+  scene.queue(10s, 15s, 5);
+  scene.queue(15s, 16s, 10);
+  EXPECT_EQ(scene.last("during.0").truth, Truth::broken);  // known at once
+  scene.queue(16s, 20s, 5);
+  EXPECT_EQ(scene.end(20s, "during.0").truth, Truth::broken);
+}
+
+TEST(Restarts, CountFromTheBeginningOfThePhase) {
+  model::ProcessProbe process;
+  Scene scene;
+  scene.experiment.slis[1].probe = process;
+  scene.experiment.during = {one(part("worker", restarts, equal, 0))};
+  scene.start();
+  scene.judge->begin_baseline(at(0s));
+  for (Duration when = 0s; when < 10s; when += 1s) scene.restarts(when, 2);  // before: not ours
+  ASSERT_TRUE(scene.judge->end_baseline(at(10s)).has_value());
+  scene.begin_fault();
+  for (Duration when = 10s; when < 15s; when += 1s) scene.restarts(when, 2);
+  EXPECT_NE(scene.last("during.0").truth, Truth::broken);
+  for (Duration when = 15s; when < 20s; when += 1s) scene.restarts(when, 3);
+  const ConditionStatus status = scene.end(20s, "during.0");
+  EXPECT_EQ(status.truth, Truth::broken);
+  EXPECT_EQ(status.measured_text, "1");
+}
+
+// ---- lists of steps ----------------------------------------------------------------------------
+
+TEST(During, OfAStepReplacesTheGlobalOne) {
+  Scene scene;
+  model::Step step;
+  step.path = "method.0";
+  step.during = std::vector<Condition>{one(part("shop", success, greater_equal, 50, Unit::percent))};
+  scene.experiment.method = {step};
+  scene.experiment.during = {one(part("shop", failures, equal, 0))};
+  scene.fault();
+  scene.shop(10s, 14s, true);
+  scene.judge->begin_step("method.0", at(14s));
+  scene.shop_failing(14s, 18s, 3);
+  scene.judge->end_step("method.0", at(18s));
+  scene.shop(18s, 22s, true);
+  EXPECT_EQ(scene.end(22s, "during.0").truth, Truth::holds);
+  EXPECT_EQ(scene.final(Phase::fault, 23s, "method.0.during.0").truth, Truth::holds);
+}
+
+TEST(During, ReplacedFromBeginningToEndIsNotJudged) {
+  Scene scene;
+  model::Step step;
+  step.path = "method.0";
+  step.during = std::vector<Condition>{};
+  scene.experiment.method = {step};
+  scene.experiment.during = {one(part("shop", failures, equal, 0))};
+  scene.fault();
+  scene.judge->begin_step("method.0", at(10s));
+  scene.shop(10s, 15s, false);
+  scene.judge->end_step("method.0", at(15s));
+  scene.judge->end_fault(at(15s));
+  EXPECT_TRUE(scene.judge->final_statuses(Phase::fault, at(16s)).empty());
+}
+
+}  // namespace
+}  // namespace ordeal::probe
