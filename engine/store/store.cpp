@@ -102,10 +102,15 @@ RunRecord record_of(const Statement& row) {
   return out;
 }
 
-Result<void> prepare_tables(sqlite3* database) {
+// The statement must be gone when this returns: an open read keeps others from writing.
+Result<std::int64_t> version_of(sqlite3* database) {
   Statement version(database, "PRAGMA user_version");
   TRY(const bool found, version.step());
-  const std::int64_t is = found ? version.number(0) : 0;
+  return found ? version.number(0) : 0;
+}
+
+Result<void> prepare_tables(sqlite3* database) {
+  TRY(const std::int64_t is, version_of(database));
   if (is == kVersion) return ok();
   if (is > kVersion) {
     return Error(
@@ -115,9 +120,8 @@ Result<void> prepare_tables(sqlite3* database) {
   }
   // Two first runs at once: the second finds the table of the first.
   CHECK_OK(execute(database, "BEGIN IMMEDIATE"));
-  Statement again(database, "PRAGMA user_version");
-  TRY(const bool row, again.step());
-  if (row && again.number(0) == kVersion) return execute(database, "COMMIT");
+  TRY(const std::int64_t now, version_of(database));
+  if (now == kVersion) return execute(database, "COMMIT");
   auto made = execute(database, kCreate);
   if (made.has_value()) {
     made = execute(database, fmt::format("PRAGMA user_version = {}", kVersion).c_str());

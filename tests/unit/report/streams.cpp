@@ -81,8 +81,9 @@ void Story::start() {
   run.tags = {"ci", "database"};
   run.file = kFile;
   run.file_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-  run.effective = "version: 1\nname: checkout-survives-a-slow-database\n"
-                  "slis:\n  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 50/s } }\n";
+  run.effective =
+      "version: 1\nname: checkout-survives-a-slow-database\n"
+      "slis:\n  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 50/s } }\n";
   run.seed = "4410027";
   run.host = "ci-runner-3";
   run.user = "dana";
@@ -150,8 +151,8 @@ void Story::plan() {
   emit(made);
 }
 
-void Story::second_of_samples(std::int64_t second, double share_good, double p50_ms,
-                              double p95_ms, double memory) {
+void Story::second_of_samples(std::int64_t second, double share_good, double p50_ms, double p95_ms,
+                              double memory) {
   at(Duration(second * 1s) + 1s);
   model::Samples shop;
   shop.sli = "shop";
@@ -187,7 +188,8 @@ void Story::second_of_samples(std::int64_t second, double share_good, double p50
 }
 
 void Story::healthy(std::int64_t from, std::int64_t to) {
-  for (std::int64_t s = from; s < to; ++s) second_of_samples(s, 1, 12, 14, 61);
+  for (std::int64_t s = from; s < to; ++s)
+    second_of_samples(s, 1, 12, 14, 61);
 }
 
 void Story::slow(std::int64_t from, std::int64_t to) {
@@ -216,7 +218,8 @@ void Story::baseline() {
   at(200ms);
   emit(model::PhaseStarted{Phase::baseline, 10s});
   if (is("unsteady")) {
-    for (std::int64_t s = 0; s < 10; ++s) second_of_samples(s, 0.9, 12, 14, 61);
+    for (std::int64_t s = 0; s < 10; ++s)
+      second_of_samples(s, 0.9, 12, 14, 61);
   } else {
     healthy(0, 10);
   }
@@ -225,8 +228,8 @@ void Story::baseline() {
   status("steady_state.0", Phase::baseline, well ? Truth::holds : Truth::broken, well ? 100 : 90,
          well ? "100.0%" : "90.0%", 99, ">= 99%", true);
   status("steady_state.1", Phase::baseline, Truth::holds, 0.0143, "14.3ms", 0.25, "<= 250ms", true);
-  emit(model::SliSummary{"shop", Phase::baseline,
-                         {{"success", well ? 100 : 90}, {"p95", 0.0143}, {"outage", 0}}});
+  emit(model::SliSummary{
+      "shop", Phase::baseline, {{"success", well ? 100 : 90}, {"p95", 0.0143}, {"outage", 0}}});
   emit(model::SliSummary{"backlog", Phase::baseline, {{"value", 3}}});
 }
 
@@ -305,8 +308,8 @@ void Story::recover() {
 void Story::end(model::Hypothesis hypothesis, model::RunEnd run, model::HostState host,
                 model::ServiceState service, model::Exit exit, const char* reason) {
   emit(model::PhaseStarted{Phase::judge, 0s});
-  emit(model::RunEnded{{hypothesis, run, host, service, static_cast<int>(exit), to_string(exit),
-                        reason}});
+  emit(model::RunEnded{
+      {hypothesis, run, host, service, static_cast<int>(exit), to_string(exit), reason}});
 }
 
 void Story::fault_to_the_end() {
@@ -348,15 +351,15 @@ void Story::fault_to_the_end() {
   ConditionStatus far;
   far.id = "abort_if.0";
   far.phase = Phase::fault;
-  far.truth = Truth::holds;
+  far.truth = Truth::broken;  // not crossed
   far.measured = 100;
   far.bound = 80;
   far.measured_text = "100.0%";
   far.bound_text = "< 80%";
   far.nearest_text = "97.3% at +0:17.0";
   emit(far);
-  emit(model::SliSummary{"shop", Phase::fault,
-                         {{"success", 99.6}, {"p95", violated ? 0.4123 : 0.1291}}});
+  emit(model::SliSummary{
+      "shop", Phase::fault, {{"success", 99.6}, {"p95", violated ? 0.4123 : 0.1291}}});
 }
 
 // Both steps active for some seconds, and then something happens.
@@ -371,7 +374,7 @@ void Story::cut_short() {
   model::AbortDecided abort;
   abort.sample = 1553;
   if (is("aborted") || is("dirty")) {
-    status("abort_if.0", Phase::fault, Truth::broken, 79.3, "79.3%", 80, "< 80%");
+    status("abort_if.0", Phase::fault, Truth::holds, 79.3, "79.3%", 80, "< 80%");
     abort.condition = "abort_if.0";
     abort.text = "shop.success 79.3% over 3s crossed < 80% (119 good of 150)";
   } else if (is("no-data")) {
@@ -418,8 +421,8 @@ std::vector<model::Event> Story::play() {
         Exit::error, "1-network.delay could not be injected: create link: not permitted");
     return events_;
   }
-  const bool short_run = is("aborted") || is("dirty") || is("no-data") || is("interrupted") ||
-                         is("unfinished");
+  const bool short_run =
+      is("aborted") || is("dirty") || is("no-data") || is("interrupted") || is("unfinished");
   if (short_run) {
     cut_short();
     if (is("unfinished")) return events_;
@@ -472,11 +475,14 @@ const std::vector<std::string>& stories() {
   return all;
 }
 
-std::vector<model::Event> stream_of(const std::string& story) { return Story(story).play(); }
+std::vector<model::Event> stream_of(const std::string& story) {
+  return Story(story).play();
+}
 
 std::string to_lines(const std::vector<model::Event>& events) {
   std::string out;
-  for (const auto& event : events) out += model::to_json(event, "r-1121-0140-7f3a") + "\n";
+  for (const auto& event : events)
+    out += model::to_json(event, "r-1121-0140-7f3a") + "\n";
   return out;
 }
 

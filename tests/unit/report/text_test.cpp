@@ -25,12 +25,11 @@ TEST_P(Stories, TextIsAsStored) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Stories, ::testing::ValuesIn(stories()),
-                         [](const auto& story) {
-                           std::string name = story.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(All, Stories, ::testing::ValuesIn(stories()), [](const auto& story) {
+  std::string name = story.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace ordeal::report

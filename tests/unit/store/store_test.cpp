@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 namespace ordeal::store {
 namespace {
@@ -96,6 +97,15 @@ TEST_F(StoreTest, ReplacesTheSameRunAndKeepsUnfinishedOnes) {
   ASSERT_TRUE(store.value().add(run("r-1", 100, 5), "/x").has_value());
   EXPECT_EQ(store.value().list(10).value().size(), 1u);
   EXPECT_EQ(store.value().find("r-1").value().exit, 5);
+}
+
+TEST_F(StoreTest, RefusesTheFileOfANewerVersion) {
+  ASSERT_TRUE(Store::open(database()).has_value());
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(database().c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw, "PRAGMA user_version = 99", nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+  EXPECT_EQ(Store::open(database()).error().code(), Code::unsupported);
 }
 
 TEST_F(StoreTest, IsPrivateToItsOwner) {

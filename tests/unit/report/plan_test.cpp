@@ -1,0 +1,40 @@
+#include "golden.hpp"
+#include "streams.hpp"
+
+#include "engine/report/render.hpp"
+
+namespace ordeal::report {
+namespace {
+
+std::vector<model::Event> plan_of(const std::string& story) {
+  std::vector<model::Event> events;
+  for (const auto& event : stream_of(story)) {
+    events.push_back(event);
+    if (std::holds_alternative<model::PlanMade>(event.data)) break;
+  }
+  return events;
+}
+
+TEST(PlanText, IsAsStored) {
+  expect_golden("plan.txt", to_plan_text(fold(plan_of("upheld")), {}));
+}
+
+TEST(PlanText, SaysWhatCannotBeUndoneOrWasNotChecked) {
+  auto events = plan_of("upheld");
+  auto& made = std::get<model::PlanMade>(events.back().data);
+  made.steps[1].undoable = false;
+  made.unchecked = {"targets of method.0: not checked (needs root)"};
+  const std::string text = to_plan_text(fold(events), {});
+  EXPECT_NE(text.find("NOT UNDOABLE"), std::string::npos);
+  EXPECT_NE(text.find("NOT FULLY CHECKED"), std::string::npos);
+  EXPECT_EQ(text.find("WOULD RUN"), std::string::npos);
+}
+
+TEST(PlanText, SaysWhyItWouldBeRefused) {
+  const std::string text = to_plan_text(fold(stream_of("refused")), {});
+  EXPECT_NE(text.find("WOULD BE REFUSED"), std::string::npos);
+  EXPECT_NE(text.find("halted since 01:12"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ordeal::report
