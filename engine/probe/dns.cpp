@@ -9,9 +9,15 @@
 namespace ordeal::probe {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::uint16_t>, 9> kTypes = {
-    {{"A", 1}, {"NS", 2}, {"CNAME", 5}, {"SOA", 6}, {"PTR", 12}, {"MX", 15}, {"TXT", 16},
-     {"AAAA", 28}, {"SRV", 33}}};
+constexpr std::array<std::pair<std::string_view, std::uint16_t>, 9> kTypes = {{{"A", 1},
+                                                                               {"NS", 2},
+                                                                               {"CNAME", 5},
+                                                                               {"SOA", 6},
+                                                                               {"PTR", 12},
+                                                                               {"MX", 15},
+                                                                               {"TXT", 16},
+                                                                               {"AAAA", 28},
+                                                                               {"SRV", 33}}};
 
 std::optional<std::uint16_t> number_of(std::string_view type) {
   for (const auto& [name, number] : kTypes) {

@@ -71,14 +71,14 @@ void Judge::Impl::add_list(const std::vector<Condition>& list, ConditionList kin
   }
 }
 
-// An SLI that only expect and wait read may fall silent: that ends in "inconclusive", not in a stop.
+// An SLI that only expect and wait read may fall silent: the run goes on, and is inconclusive.
 void Judge::Impl::note_use(const Condition& condition, ConditionList kind) {
   const bool guards = kind != ConditionList::expect && kind != ConditionList::wait;
   for (const model::Part& part : condition.parts) {
     if (part.measure.host_value) {
-      const HostWant want{*part.measure.host_value,
-                          is_memory(*part.measure.host_value) &&
-                              part.bound.quantity.unit != model::Unit::bytes};
+      const HostWant want{
+          *part.measure.host_value,
+          is_memory(*part.measure.host_value) && part.bound.quantity.unit != model::Unit::bytes};
       const auto same = [&](const HostWant& other) {
         return other.value == want.value && other.percent == want.percent;
       };
@@ -123,7 +123,8 @@ void Judge::Impl::add_point(std::size_t index, const Point& point, const std::st
     series.last_data = std::max(series.last_data.value_or(point.completed), point.completed);
   }
   const std::int64_t number = (point.scheduled - start_) / kSlice;
-  const std::int64_t slice = series.traits.request ? number : point.scheduled.time_since_epoch().count();
+  const std::int64_t slice =
+      series.traits.request ? number : point.scheduled.time_since_epoch().count();
   SliceTally& tally = slices_[{index, slice}];
   model::Samples& out = tally.samples;
   out.from = series.traits.request ? number * kSlice : point.scheduled - start_;
@@ -189,7 +190,9 @@ Judge::Judge(const model::Experiment& experiment, BootTime start)
     : impl_(std::make_unique<Impl>(experiment, start)) {}
 Judge::~Judge() = default;
 
-const std::vector<model::ConditionInfo>& Judge::conditions() const { return impl_->infos; }
+const std::vector<model::ConditionInfo>& Judge::conditions() const {
+  return impl_->infos;
+}
 
 void Judge::add(const Sample& sample) {
   Point point;
@@ -208,25 +211,53 @@ void Judge::add_host(const std::string& host, const std::map<std::string, double
   impl_->add_host(host, values, at);
 }
 
-void Judge::begin_baseline(BootTime at) { impl_->begin_baseline(at); }
-Result<void> Judge::end_baseline(BootTime at) { return impl_->end_baseline(at); }
-void Judge::arm(BootTime at) { impl_->arm(at); }
-void Judge::begin_fault(BootTime at) { impl_->begin_fault(at); }
-void Judge::begin_step(const std::string& path, BootTime at) { impl_->begin_step(path, at); }
-void Judge::end_step(const std::string& path, BootTime at) { impl_->end_step(path, at); }
-void Judge::end_fault(BootTime at) { impl_->end_fault(at); }
-void Judge::begin_wait(const std::string& path, BootTime at) { impl_->begin_wait(path, at); }
+void Judge::begin_baseline(BootTime at) {
+  impl_->begin_baseline(at);
+}
+Result<void> Judge::end_baseline(BootTime at) {
+  return impl_->end_baseline(at);
+}
+void Judge::arm(BootTime at) {
+  impl_->arm(at);
+}
+void Judge::begin_fault(BootTime at) {
+  impl_->begin_fault(at);
+}
+void Judge::begin_step(const std::string& path, BootTime at) {
+  impl_->begin_step(path, at);
+}
+void Judge::end_step(const std::string& path, BootTime at) {
+  impl_->end_step(path, at);
+}
+void Judge::end_fault(BootTime at) {
+  impl_->end_fault(at);
+}
+void Judge::begin_wait(const std::string& path, BootTime at) {
+  impl_->begin_wait(path, at);
+}
 bool Judge::wait_holds(const std::string& path, BootTime now) {
   return impl_->wait_holds(path, now);
 }
-void Judge::begin_recovery(BootTime at) { impl_->begin_recovery(at); }
-std::optional<Duration> Judge::recovered(BootTime now) { return impl_->recovered(now); }
-std::vector<model::ConditionStatus> Judge::update(BootTime now) { return impl_->update(now); }
-std::optional<AbortReason> Judge::abort_reason(BootTime now) { return impl_->abort_reason(now); }
+void Judge::begin_recovery(BootTime at) {
+  impl_->begin_recovery(at);
+}
+std::optional<Duration> Judge::recovered(BootTime now) {
+  return impl_->recovered(now);
+}
+std::vector<model::ConditionStatus> Judge::update(BootTime now) {
+  return impl_->update(now);
+}
+std::optional<AbortReason> Judge::abort_reason(BootTime now) {
+  return impl_->abort_reason(now);
+}
 std::vector<model::ConditionStatus> Judge::final_statuses(Phase phase, BootTime now) {
   return impl_->final_statuses(phase, now);
 }
-std::vector<model::SliSummary> Judge::summaries(Phase phase) { return impl_->summaries(phase); }
-std::vector<model::Samples> Judge::slices(BootTime) { return impl_->slices(); }
+std::vector<model::SliSummary> Judge::summaries(Phase phase) {
+  return impl_->summaries(phase);
+}
+std::vector<model::Samples> Judge::slices(BootTime) {
+  return impl_->slices();
+}
 
 }  // namespace ordeal::probe

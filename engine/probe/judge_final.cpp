@@ -22,9 +22,8 @@ bool inside(const std::vector<Span>& spans, BootTime at) {
 }
 
 bool compares_baseline_with_itself(const model::Condition& condition) {
-  return std::any_of(condition.parts.begin(), condition.parts.end(), [](const model::Part& part) {
-    return part.bound.relative && !part.over;
-  });
+  return std::any_of(condition.parts.begin(), condition.parts.end(),
+                     [](const model::Part& part) { return part.bound.relative && !part.over; });
 }
 
 // Takes `hole` out of every span.
@@ -87,15 +86,15 @@ Result<void> Judge::Impl::fix_baseline(const Entry& entry, const model::Part& pa
     } else {
       const Tally tally = tally_of(series, *baseline_);
       Reading reading;
-      const auto value = measure(aggregate, series.traits, tally,
-                                 *baseline_->to - baseline_->from, reading);
+      const auto value =
+          measure(aggregate, series.traits, tally, *baseline_->to - baseline_->from, reading);
       if (!value) {
         reading.traits = &series.traits;
-        return Error(Code::refused,
-                     fmt::format("{} ({}): its bound is relative, but the baseline of {} is not "
-                                 "known: {}",
-                                 entry.info.id, entry.info.text, series.traits.name,
-                                 problem_text(reading)));
+        return Error(
+            Code::refused,
+            fmt::format("{} ({}): its bound is relative, but the baseline of {} is not "
+                        "known: {}",
+                        entry.info.id, entry.info.text, series.traits.name, problem_text(reading)));
       }
       book_.baseline[{i, aggregate}] = *value;
     }
@@ -110,8 +109,9 @@ Result<void> Judge::Impl::fix_baseline(const Entry& entry, const model::Part& pa
     }
   }
   if (any) return ok();
-  return Error(Code::refused, fmt::format("{} ({}): its bound is relative, but nothing was measured",
-                                          entry.info.id, entry.info.text));
+  return Error(Code::refused,
+               fmt::format("{} ({}): its bound is relative, but nothing was measured",
+                           entry.info.id, entry.info.text));
 }
 
 // ---- verdicts ----------------------------------------------------------------------------------
@@ -125,9 +125,8 @@ ConditionStatus Judge::Impl::final_phase(const Entry& entry, std::vector<Span> s
   std::vector<Item> items;
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const Series& series = book_.series[i];
-    const bool wanted = std::any_of(
-        entry.condition->parts.begin(), entry.condition->parts.end(),
-        [&](const model::Part& part) { return reads(part, series); });
+    const bool wanted = std::any_of(entry.condition->parts.begin(), entry.condition->parts.end(),
+                                    [&](const model::Part& part) { return reads(part, series); });
     if (!wanted) continue;
     for (const Point& point : series.log) {
       if (inside(spans, point.scheduled)) items.push_back({i, &point});
@@ -136,10 +135,10 @@ ConditionStatus Judge::Impl::final_phase(const Entry& entry, std::vector<Span> s
   std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
     return a.point->completed < b.point->completed;
   });
-  for (const Item& item : items) watch.feed(item.series, *item.point);
+  for (const Item& item : items)
+    watch.feed(item.series, *item.point);
   const Outcome outcome = watch.finish();
-  ConditionStatus status =
-      status_of(entry, outcome.readings, outcome.truth, outcome.decided_by);
+  ConditionStatus status = status_of(entry, outcome.readings, outcome.truth, outcome.decided_by);
   status.final = true;
   if (outcome.truth == Truth::broken && outcome.broken_at) {
     const std::string when = "first at +" + format_short(*outcome.broken_at - start_);
@@ -225,7 +224,8 @@ std::vector<ConditionStatus> Judge::Impl::final_statuses(Phase phase, BootTime n
     const std::vector<Span> spans = during_spans(entry, now);
     // Replaced from the first to the last moment: the lists that replaced it are judged instead.
     Duration left{};
-    for (const Span& span : spans) left += *span.to - span.from;
+    for (const Span& span : spans)
+      left += *span.to - span.from;
     const Duration whole = fault_->to.value_or(now) - fault_->from;
     const bool replaced = entry.scope.empty() && left < whole && left < 1s;
     if (!replaced) out.push_back(final_phase(entry, spans));
@@ -285,7 +285,8 @@ std::vector<model::SliSummary> Judge::Impl::summaries(Phase phase) {
   std::vector<model::SliSummary> out;
   const std::optional<Span> span = span_of(phase);
   if (!span) return out;
-  for (std::size_t i = 0; i < book_.series.size(); ++i) out.push_back(summary(i, phase, *span));
+  for (std::size_t i = 0; i < book_.series.size(); ++i)
+    out.push_back(summary(i, phase, *span));
   return out;
 }
 

@@ -35,8 +35,10 @@ void Judge::Impl::watch_trailing(Entry& entry, BootTime floor,
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
     auto point = log.end();
-    while (point != log.begin() && std::prev(point)->completed >= floor) --point;
-    for (; point != log.end(); ++point) entry.trailing->feed(i, *point);
+    while (point != log.begin() && std::prev(point)->completed >= floor)
+      --point;
+    for (; point != log.end(); ++point)
+      entry.trailing->feed(i, *point);
   }
 }
 
@@ -47,8 +49,10 @@ void Judge::Impl::watch_phase(Entry& entry, BootTime from) {
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
     auto point = log.end();
-    while (point != log.begin() && std::prev(point)->completed >= from) --point;
-    for (; point != log.end(); ++point) entry.phase->feed(i, *point);
+    while (point != log.begin() && std::prev(point)->completed >= from)
+      --point;
+    for (; point != log.end(); ++point)
+      entry.phase->feed(i, *point);
   }
 }
 
@@ -87,7 +91,8 @@ void Judge::Impl::expect_from(Entry& entry, BootTime reference, BootTime anchor)
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
     auto point = log.end();
-    while (point != log.begin() && std::prev(point)->completed > reference) --point;
+    while (point != log.begin() && std::prev(point)->completed > reference)
+      --point;
     if (point != log.begin()) before.prime(i, *std::prev(point));
   }
   before.read(reference);
@@ -116,7 +121,7 @@ void Judge::Impl::begin_step(const std::string& path, BootTime at) {
   for (const model::Step* step : model::steps_of(experiment_)) {
     if (step->path == path && step->during) replaces = true;
   }
-  // The first step is what the run was armed for; before a later one, its own anchor is all we know.
+  // The first step is what the run was armed for; of a later one only its anchor is known.
   const bool first = armed_ && fault_ && at - fault_->from <= 100ms;
   for (Entry& entry : entries_) {
     const ConditionList list = entry.info.list;
@@ -198,9 +203,12 @@ void Judge::Impl::begin_recovery(BootTime at) {
 
 void Judge::Impl::evaluate(Entry& entry, BootTime at, bool new_sample) {
   switch (entry.info.list) {
-    case ConditionList::abort_if: return evaluate_abort(entry, at, new_sample);
-    case ConditionList::steady_state: return evaluate_recovery(entry, at);
-    default: return evaluate_expect(entry, at);
+    case ConditionList::abort_if:
+      return evaluate_abort(entry, at, new_sample);
+    case ConditionList::steady_state:
+      return evaluate_recovery(entry, at);
+    default:
+      return evaluate_expect(entry, at);
   }
 }
 
@@ -232,10 +240,9 @@ void Judge::Impl::evaluate_abort(Entry& entry, BootTime at, bool new_sample) {
   if (!entry.since) return;
   if (new_sample) ++entry.samples_since;
   const Duration needed = entry.condition->for_.value_or(Duration::zero());
-  const bool long_enough =
-      needed == Duration::zero() ? truth == Truth::holds
-                                 : at - *entry.since >= needed &&
-                                       entry.samples_since >= kSamplesOfFor;
+  const bool long_enough = needed == Duration::zero() ? truth == Truth::holds
+                                                      : at - *entry.since >= needed &&
+                                                            entry.samples_since >= kSamplesOfFor;
   if (!long_enough || entry.crossed) return;
   AbortReason reason;
   reason.condition = entry.info.id;
@@ -328,8 +335,7 @@ std::optional<AbortReason> Judge::Impl::silence(BootTime now) const {
   }
   const bool no_host = book_.series.size() == experiment_.slis.size();
   if (host_guarded_ && no_host && now - begin > 3s) {
-    reason.text = fmt::format("no host values for {}, allowed 3s",
-                              format_short(now - begin));
+    reason.text = fmt::format("no host values for {}, allowed 3s", format_short(now - begin));
     return reason;
   }
   for (const Entry& entry : entries_) {

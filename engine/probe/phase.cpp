@@ -43,8 +43,7 @@ const Traits* PhaseWatch::traits_for(const model::Part& part) const {
   return nullptr;
 }
 
-PhaseWatch::PhaseWatch(const model::Condition& condition, const Book& book,
-                       std::vector<Span> spans)
+PhaseWatch::PhaseWatch(const model::Condition& condition, const Book& book, std::vector<Span> spans)
     : condition_(condition), book_(book), spans_(std::move(spans)) {
   for (const model::Part& part : condition.parts) {
     const Mode mode = mode_of(part, traits_for(part));
@@ -87,7 +86,7 @@ PhaseWatch::Channel& PhaseWatch::channel_of(PartState& state, std::size_t series
   return state.channels.back();
 }
 
-// Aligned slices that begin before `until`; a span that has ended gets a last one that ends with it.
+// Aligned slices that begin before `until`; a span that has ended gets a last one ending with it.
 void PhaseWatch::add_slices(Group& group, const Span& span, BootTime until) const {
   BootTime from = span.from;
   if (!group.slices.empty() && group.slices.back().from >= span.from) from = group.slices.back().to;
@@ -104,17 +103,21 @@ void PhaseWatch::suspend(BootTime at) {
   if (spans_.empty() || spans_.back().to) return;
   spans_.back().to = std::max(at, spans_.back().from);
   for (Group& group : groups_) {
-    while (!group.slices.empty() && group.slices.back().to > at) group.slices.pop_back();
+    while (!group.slices.empty() && group.slices.back().to > at)
+      group.slices.pop_back();
     group.judged = std::min(group.judged, group.slices.size());
   }
 }
 
-void PhaseWatch::resume(BootTime at) { spans_.push_back({at, std::nullopt}); }
+void PhaseWatch::resume(BootTime at) {
+  spans_.push_back({at, std::nullopt});
+}
 
 void PhaseWatch::feed(std::size_t series, const Point& point) {
   for (std::size_t span = 0; span < spans_.size(); ++span) {
     if (!spans_[span].contains(point.scheduled)) continue;
-    for (Group& group : groups_) feed_group(group, series, point, span);
+    for (Group& group : groups_)
+      feed_group(group, series, point, span);
     return;
   }
 }
@@ -141,8 +144,8 @@ void PhaseWatch::feed_group(Group& group, std::size_t series, const Point& point
     }
     channel.whole.add(point);
     if (!is_gap(state.part->measure.aggregate) || point.no_data) continue;
-    auto [gaps, added] = channel.gaps.try_emplace(span, spans_[span].from, traits.interval,
-                                                  traits.timeout);
+    auto [gaps, added] =
+        channel.gaps.try_emplace(span, spans_[span].from, traits.interval, traits.timeout);
     gaps->second.add(point.scheduled, point.good);
   }
   if (read && group.mode == Mode::moments) feed_moment(group, point, spans_[span]);
@@ -177,8 +180,8 @@ void PhaseWatch::feed_moment(Group& group, const Point& point, const Span& span)
     readings.push_back(std::move(hosts[all.decided_by]));
   }
   if (combine(condition_.join, readings).truth != Truth::unknown) {
-    const BootTime begin = std::max({group.last_known.value_or(span.from), span.from,
-                                     point.scheduled - patience(group)});
+    const BootTime begin = std::max(
+        {group.last_known.value_or(span.from), span.from, point.scheduled - patience(group)});
     if (point.scheduled > begin) group.known += point.scheduled - begin;
     group.last_known = std::max(group.last_known.value_or(span.from), point.scheduled);
   }
@@ -275,8 +278,8 @@ void PhaseWatch::judge_slices(Group& group, std::optional<BootTime> settled) {
   }
 }
 
-Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& channel,
-                                       BootTime now, bool final, bool& certain) const {
+Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& channel, BootTime now,
+                                       bool final, bool& certain) const {
   const Traits& traits = book_.series[channel.series].traits;
   const Aggregate aggregate = state.part->measure.aggregate;
   Reading reading;
@@ -368,7 +371,8 @@ Reading PhaseWatch::group_reading(Group& group, BootTime now, bool final, bool& 
 
 Duration PhaseWatch::length(BootTime now) const {
   Duration total{};
-  for (const Span& span : spans_) total += span.to.value_or(std::max(now, span.from)) - span.from;
+  for (const Span& span : spans_)
+    total += span.to.value_or(std::max(now, span.from)) - span.from;
   return total;
 }
 
@@ -391,7 +395,9 @@ Outcome PhaseWatch::outcome(BootTime now, bool final) {
   return out;
 }
 
-Outcome PhaseWatch::so_far(BootTime now) { return outcome(now, false); }
+Outcome PhaseWatch::so_far(BootTime now) {
+  return outcome(now, false);
+}
 
 Outcome PhaseWatch::finish() {
   return outcome(spans_.empty() ? BootTime{} : spans_.back().to.value_or(BootTime{}), true);

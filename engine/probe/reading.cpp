@@ -15,16 +15,23 @@ std::int64_t minimum_samples(Aggregate aggregate, const Traits& traits) {
   switch (aggregate) {
     case Aggregate::success:
     case Aggregate::error:
-    case Aggregate::failures: return 20;
-    case Aggregate::mean: return traits.request ? 5 : 2;
+    case Aggregate::failures:
+      return 20;
+    case Aggregate::mean:
+      return traits.request ? 5 : 2;
     case Aggregate::min:
-    case Aggregate::max: return traits.request ? 1 : 2;
+    case Aggregate::max:
+      return traits.request ? 1 : 2;
     case Aggregate::p50:
     case Aggregate::p90:
-    case Aggregate::p95: return 20;
-    case Aggregate::p99: return 100;
-    case Aggregate::p999: return 1000;
-    default: return 1;
+    case Aggregate::p95:
+      return 20;
+    case Aggregate::p99:
+      return 100;
+    case Aggregate::p999:
+      return 1000;
+    default:
+      return 1;
   }
 }
 
@@ -45,23 +52,31 @@ bool is_windowed(const model::Measure& measure, const Traits& traits) {
     case Aggregate::p90:
     case Aggregate::p95:
     case Aggregate::p99:
-    case Aggregate::p999: return true;
-    case Aggregate::count: return traits.request;
-    default: return false;
+    case Aggregate::p999:
+      return true;
+    case Aggregate::count:
+      return traits.request;
+    default:
+      return false;
   }
 }
 
 Unit unit_of(Aggregate aggregate, const Traits& traits) {
   switch (aggregate) {
     case Aggregate::success:
-    case Aggregate::error: return Unit::percent;
-    case Aggregate::throughput: return Unit::per_second;
+    case Aggregate::error:
+      return Unit::percent;
+    case Aggregate::throughput:
+      return Unit::per_second;
     case Aggregate::outage:
-    case Aggregate::downtime: return Unit::seconds;
+    case Aggregate::downtime:
+      return Unit::seconds;
     case Aggregate::failures:
     case Aggregate::count:
-    case Aggregate::restarts: return Unit::none;
-    default: return traits.request ? Unit::seconds : traits.unit;
+    case Aggregate::restarts:
+      return Unit::none;
+    default:
+      return traits.request ? Unit::seconds : traits.unit;
   }
 }
 
@@ -76,8 +91,10 @@ bool is_latency(Aggregate aggregate) {
     case Aggregate::p90:
     case Aggregate::p95:
     case Aggregate::p99:
-    case Aggregate::p999: return true;
-    default: return false;
+    case Aggregate::p999:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -86,27 +103,39 @@ double read(Aggregate aggregate, const Tally& tally, Duration length) {
   const auto good = static_cast<double>(tally.good());
   switch (aggregate) {
     // One division last: 100 * 999 / 1000 is the very number that "99.9" is read as.
-    case Aggregate::success: return 100.0 * good / attempts;
-    case Aggregate::error: return 100.0 * (attempts - good) / attempts;
-    case Aggregate::failures: return attempts - good;
-    case Aggregate::count: return attempts;
-    case Aggregate::throughput: return good * 1e6 / static_cast<double>(length.count());
-    case Aggregate::min: return tally.minimum();
-    case Aggregate::max: return tally.maximum();
-    case Aggregate::p50: return tally.quantile(0.5);
-    case Aggregate::p90: return tally.quantile(0.9);
-    case Aggregate::p95: return tally.quantile(0.95);
-    case Aggregate::p99: return tally.quantile(0.99);
-    case Aggregate::p999: return tally.quantile(0.999);
-    default: return tally.mean();
+    case Aggregate::success:
+      return 100.0 * good / attempts;
+    case Aggregate::error:
+      return 100.0 * (attempts - good) / attempts;
+    case Aggregate::failures:
+      return attempts - good;
+    case Aggregate::count:
+      return attempts;
+    case Aggregate::throughput:
+      return good * 1e6 / static_cast<double>(length.count());
+    case Aggregate::min:
+      return tally.minimum();
+    case Aggregate::max:
+      return tally.maximum();
+    case Aggregate::p50:
+      return tally.quantile(0.5);
+    case Aggregate::p90:
+      return tally.quantile(0.9);
+    case Aggregate::p95:
+      return tally.quantile(0.95);
+    case Aggregate::p99:
+      return tally.quantile(0.99);
+    case Aggregate::p999:
+      return tally.quantile(0.999);
+    default:
+      return tally.mean();
   }
 }
 
 }  // namespace
 
 std::optional<double> measure(Aggregate aggregate, const Traits& traits, const Tally& tally,
-                              Duration length, Reading& reading,
-                              std::int64_t most_needed) {
+                              Duration length, Reading& reading, std::int64_t most_needed) {
   reading.good = tally.good();
   reading.attempts = tally.attempts();
   reading.need = std::min(minimum_samples(aggregate, traits), most_needed);
@@ -129,18 +158,24 @@ std::optional<double> measure(Aggregate aggregate, const Traits& traits, const T
 
 bool compare(Comparison comparison, double a, double b) {
   switch (comparison) {
-    case Comparison::less: return a < b;
-    case Comparison::less_equal: return a <= b;
-    case Comparison::greater: return a > b;
-    case Comparison::greater_equal: return a >= b;
-    case Comparison::equal: return a == b;
-    case Comparison::not_equal: return a != b;
+    case Comparison::less:
+      return a < b;
+    case Comparison::less_equal:
+      return a <= b;
+    case Comparison::greater:
+      return a > b;
+    case Comparison::greater_equal:
+      return a >= b;
+    case Comparison::equal:
+      return a == b;
+    case Comparison::not_equal:
+      return a != b;
   }
   return false;
 }
 
-bool stays_broken(Aggregate aggregate, const Traits& traits, Comparison comparison,
-                  double measured, double bound) {
+bool stays_broken(Aggregate aggregate, const Traits& traits, Comparison comparison, double measured,
+                  double bound) {
   if (compare(comparison, measured, bound)) return false;
   const bool counts = aggregate == Aggregate::failures || aggregate == Aggregate::restarts ||
                       (aggregate == Aggregate::count && traits.request);
@@ -154,10 +189,13 @@ bool stays_broken(Aggregate aggregate, const Traits& traits, Comparison comparis
 double distance(Comparison comparison, double measured, double bound) {
   switch (comparison) {
     case Comparison::less:
-    case Comparison::less_equal: return measured - bound;
+    case Comparison::less_equal:
+      return measured - bound;
     case Comparison::greater:
-    case Comparison::greater_equal: return bound - measured;
-    default: return std::abs(measured - bound);
+    case Comparison::greater_equal:
+      return bound - measured;
+    default:
+      return std::abs(measured - bound);
   }
 }
 
@@ -196,7 +234,9 @@ Truth inverted(Truth truth) {
   return truth == Truth::holds ? Truth::broken : Truth::holds;
 }
 
-Truth either(Truth a, Truth b) { return inverted(both(inverted(a), inverted(b))); }
+Truth either(Truth a, Truth b) {
+  return inverted(both(inverted(a), inverted(b)));
+}
 
 Combined combine(model::Join join, const std::vector<Reading>& readings) {
   Combined out;
@@ -204,8 +244,8 @@ Combined combine(model::Join join, const std::vector<Reading>& readings) {
   out.truth = readings.front().truth;
   for (std::size_t i = 1; i < readings.size(); ++i) {
     const Truth next = readings[i].truth;
-    const Truth joined = join == model::Join::any_of ? either(out.truth, next)
-                                                     : both(out.truth, next);
+    const Truth joined =
+        join == model::Join::any_of ? either(out.truth, next) : both(out.truth, next);
     if (joined != out.truth) out.decided_by = i;
     out.truth = joined;
   }

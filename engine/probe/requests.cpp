@@ -22,8 +22,7 @@ Attempt judge_answer(const model::OkWhen& wanted, const os::HttpAnswer& answer, 
     out.problem = fmt::format("status {}", answer.status);
   } else if (wanted.faster_than && took >= *wanted.faster_than) {
     out.problem = "slower than " + format_duration(*wanted.faster_than);
-  } else if (wanted.body_contains &&
-             answer.body.find(*wanted.body_contains) == answer.body.npos) {
+  } else if (wanted.body_contains && answer.body.find(*wanted.body_contains) == answer.body.npos) {
     out.problem = "body without the text of body_contains";
   }
   out.good = out.problem.empty();

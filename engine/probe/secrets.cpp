@@ -52,8 +52,8 @@ Result<std::string> resolve(const model::SecretText& secret) {
   if (secret.env) {
     const char* value = std::getenv(secret.env->c_str());
     if (value == nullptr) {
-      return Error(Code::invalid, fmt::format("the environment variable {} is not set",
-                                              printable(*secret.env)));
+      return Error(Code::invalid,
+                   fmt::format("the environment variable {} is not set", printable(*secret.env)));
     }
     return std::string(value);
   }
@@ -63,10 +63,11 @@ Result<std::string> resolve(const model::SecretText& secret) {
   std::string text;
   if (file) text.assign(std::istreambuf_iterator<char>(file), {});
   if (!file || text.size() > kLongest) {
-    return Error(Code::invalid, fmt::format("the secret in {} cannot be read",
-                                            printable(*secret.file)));
+    return Error(Code::invalid,
+                 fmt::format("the secret in {} cannot be read", printable(*secret.file)));
   }
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
+    text.pop_back();
   return text;
 }
 

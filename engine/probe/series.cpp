@@ -19,7 +19,7 @@ Traits traits_of(const model::Sli& sli) {
   traits.gauge = !traits.request && !traits.flag;
   traits.open_loop = !(http && http->concurrency > 0);
   // A closed loop has no rate; 100 ms is the resolution of everything that is shown.
-  traits.interval = traits.open_loop ? model::interval_of(sli) : 100ms;
+  traits.interval = traits.open_loop ? std::max<Duration>(model::interval_of(sli), 1us) : 100ms;
   if (traits.request) {
     traits.grace = traits.timeout + 2s;
   } else {
@@ -37,8 +37,8 @@ Traits traits_of_host(const std::string& host, model::HostValue value, bool perc
   traits.interval = 1s;
   traits.grace = 3s;
   traits.unit = percent ? Unit::percent : Unit::none;
-  const bool memory = value == model::HostValue::memory_available ||
-                      value == model::HostValue::memory_used;
+  const bool memory =
+      value == model::HostValue::memory_available || value == model::HostValue::memory_used;
   if (memory && !percent) traits.unit = Unit::bytes;
   return traits;
 }
@@ -97,7 +97,8 @@ void Tally::remove_oldest(const Point& point) {
 double Tally::mean() const {
   if (!gauge_) return static_cast<double>(sum_.count()) / static_cast<double>(good_) / 1e6;
   double sum = 0;
-  for (const double number : numbers_) sum += number;
+  for (const double number : numbers_)
+    sum += number;
   return sum / static_cast<double>(numbers_.size());
 }
 
@@ -146,7 +147,8 @@ Gaps::Gaps(BootTime from, Duration interval, Duration timeout)
 
 void Gaps::add(BootTime scheduled, bool good) {
   auto place = items_.end();
-  while (place != items_.begin() && std::prev(place)->first > scheduled) --place;
+  while (place != items_.begin() && std::prev(place)->first > scheduled)
+    --place;
   const auto index = static_cast<std::size_t>(place - items_.begin());
   items_.emplace(place, scheduled, good);
   if (index < settled_) {  // later than its timeout allows: count again from the start
@@ -177,7 +179,8 @@ Gaps::Down Gaps::read(BootTime now, std::optional<BootTime> end) const {
     fold(settled_state_, items_[settled_++]);
   }
   State state = settled_state_;
-  for (std::size_t i = settled_; i < items_.size(); ++i) fold(state, items_[i]);
+  for (std::size_t i = settled_; i < items_.size(); ++i)
+    fold(state, items_[i]);
   if (end) {
     close(state, *end);
   } else if (state.last_failed) {

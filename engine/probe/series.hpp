@@ -21,17 +21,17 @@ struct Point {
   BootTime scheduled{};
   BootTime completed{};
   Duration latency{};
-  double value = 0;     // gauges; a process probe's count
+  double value = 0;  // gauges; a process probe's count
   double restarts = 0;
   bool good = true;
   bool no_data = false;
 };
 
 struct Traits {
-  std::string name;      // "shop", "host.cpu on db-1"
-  bool request = false;  // attempts with latency
-  bool flag = false;     // up or not
-  bool gauge = false;    // a number
+  std::string name;        // "shop", "host.cpu on db-1"
+  bool request = false;    // attempts with latency
+  bool flag = false;       // up or not
+  bool gauge = false;      // a number
   bool open_loop = false;  // exactly one sample for each interval
   Duration interval{};
   Duration timeout{};
@@ -136,8 +136,8 @@ struct Series {
   std::string sli;  // "host" for host values
   std::string host;
   std::optional<model::HostValue> host_value;
-  bool percent = false;  // host value read as a share of the total
-  std::vector<Point> log;  // in order of completion
+  bool percent = false;               // host value read as a share of the total
+  std::vector<Point> log;             // in order of completion
   std::optional<BootTime> last_data;  // completion of the last sample that measured something
   std::string last_problem;           // why there is no data
 };

@@ -78,11 +78,16 @@ TrailingWatch::Channel& TrailingWatch::channel_of(PartState& state, std::size_t 
       channel.window.emplace(length, setup_.floor, tally_for(part, traits));
       break;
     }
-    case PartKind::since: channel.since.emplace(tally_for(part, traits)); break;
-    case PartKind::gap: channel.gaps.emplace(since_, traits.interval, traits.timeout); break;
+    case PartKind::since:
+      channel.since.emplace(tally_for(part, traits));
+      break;
+    case PartKind::gap:
+      channel.gaps.emplace(since_, traits.interval, traits.timeout);
+      break;
     case PartKind::latest:
       for (const Point& point : book_.series[series].log) {
-        if (!point.no_data && point.scheduled < since_) channel.latest.restarts_base = point.restarts;
+        if (!point.no_data && point.scheduled < since_)
+          channel.latest.restarts_base = point.restarts;
       }
       break;
   }
@@ -152,7 +157,8 @@ Reading TrailingWatch::read_channel(const PartState& state, Channel& channel, Bo
     const Duration length = channel.window->length();
     // A window that nobody wrote (recovery's hold) cannot ask for more than it can hold.
     std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    if (!state.part->over) most = std::max<std::int64_t>(1, length * 9 / 10 / series.traits.interval);
+    if (!state.part->over)
+      most = std::max<std::int64_t>(1, length * 9 / 10 / series.traits.interval);
     reading.measured = measure(aggregate, series.traits, tally, length, reading, most);
     if (!channel.window->full(now)) reading.why = Why::not_full;
   } else if (channel.since) {
@@ -163,9 +169,8 @@ Reading TrailingWatch::read_channel(const PartState& state, Channel& channel, Bo
     const Gaps::Down down = channel.gaps->read(now, std::nullopt);
     const Duration length = aggregate == Aggregate::outage ? down.longest : down.total;
     reading.measured = static_cast<double>(length.count()) / 1e6;
-    reading.why = series.last_data && now - *series.last_data <= series.traits.grace
-                      ? Why::none
-                      : Why::silent;
+    reading.why = series.last_data && now - *series.last_data <= series.traits.grace ? Why::none
+                                                                                     : Why::silent;
   } else {
     read_latest(reading, channel.latest, now);
     if (reading.part->flag) return reading;
@@ -182,7 +187,8 @@ Reading TrailingWatch::read_part(PartState& state, BootTime now) {
     return nothing;
   }
   std::vector<Reading> readings;
-  for (Channel& channel : state.channels) readings.push_back(read_channel(state, channel, now));
+  for (Channel& channel : state.channels)
+    readings.push_back(read_channel(state, channel, now));
   if (readings.size() == 1) return std::move(readings.front());
   // Several hosts: one that crosses is enough to stop; elsewhere all must hold.
   const bool any = setup_.list == ConditionList::abort_if;
@@ -193,7 +199,8 @@ Reading TrailingWatch::read_part(PartState& state, BootTime now) {
 
 const std::vector<Reading>& TrailingWatch::read(BootTime now) {
   readings_.clear();
-  for (PartState& state : parts_) readings_.push_back(read_part(state, now));
+  for (PartState& state : parts_)
+    readings_.push_back(read_part(state, now));
   return readings_;
 }
 

@@ -133,11 +133,11 @@ class PhaseWatch {
     Mode mode = Mode::whole;
     Duration width{};
     std::vector<PartState> parts;
-    std::vector<Slice> slices;      // by time; the last of a span may overlap the one before
-    std::size_t judged = 0;         // slices judged, from the front
+    std::vector<Slice> slices;  // by time; the last of a span may overlap the one before
+    std::size_t judged = 0;     // slices judged, from the front
     std::size_t known_slices = 0;
-    std::optional<Reading> worst;   // of all moments or slices
-    double margin = 0;              // of `worst`: how far beyond its bound
+    std::optional<Reading> worst;  // of all moments or slices
+    double margin = 0;             // of `worst`: how far beyond its bound
     bool broken = false;
     std::optional<BootTime> broken_at;
     Duration known{};  // of moments

@@ -19,7 +19,8 @@ struct Scene {
   Server server;
   explicit Scene(Server::Script script) : server(loop.executor(), loop.clock, std::move(script)) {}
 
-  std::vector<Result<HttpAnswer>> get(int times, Duration timeout = 2s, std::string method = "GET") {
+  std::vector<Result<HttpAnswer>> get(int times, Duration timeout = 2s,
+                                      std::string method = "GET") {
     std::vector<Result<HttpAnswer>> out;
     loop.run(ask(times, timeout, std::move(method), out));
     return out;
@@ -38,7 +39,9 @@ struct Scene {
   std::function<Task<void>()> between;
 };
 
-Reply plain(int) { return {}; }
+Reply plain(int) {
+  return {};
+}
 
 TEST(Client, KeepsConnectionsOpen) {
   Scene scene(plain);
@@ -56,7 +59,8 @@ TEST(Client, StaleConnectionIsNotAFailedRequest) {
     scene.server.close_idle();
     co_await scene.loop.clock.sleep(20ms);
   };
-  for (const auto& answer : scene.get(3)) EXPECT_TRUE(answer.has_value());
+  for (const auto& answer : scene.get(3))
+    EXPECT_TRUE(answer.has_value());
   EXPECT_EQ(scene.server.connections, 3);
 }
 
@@ -103,8 +107,8 @@ TEST(Client, SaysReset) {
 TEST(Client, CutsBodiesAt64KiB) {
   Scene scene([](int) {
     Reply reply;
-    reply.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\n\r\n" +
-                  std::string(200'000, 'x');
+    reply.bytes =
+        "HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\n\r\n" + std::string(200'000, 'x');
     return reply;
   });
   const auto answers = scene.get(1);
@@ -168,11 +172,11 @@ TEST(Client, TlsToAPlainServerFails) {
   HttpRequest request;
   request.url = "https://" + scene.server.address() + "/";
   std::optional<Result<HttpAnswer>> answer;
-  scene.loop.run([](Scene& in, HttpRequest asked,
-                    std::optional<Result<HttpAnswer>>& out) -> Task<void> {
-    out = co_await in.client.http(std::move(asked), in.loop.clock.now() + 500ms);
-    in.server.stop();
-  }(scene, request, answer));
+  scene.loop.run(
+      [](Scene& in, HttpRequest asked, std::optional<Result<HttpAnswer>>& out) -> Task<void> {
+        out = co_await in.client.http(std::move(asked), in.loop.clock.now() + 500ms);
+        in.server.stop();
+      }(scene, request, answer));
   ASSERT_TRUE(answer->has_error());
 }
 
@@ -214,8 +218,8 @@ TEST(Url, Parts) {
   EXPECT_EQ(parse_url("http://shop").value().target, "/");
   EXPECT_EQ(parse_url("http://shop?x").value().target, "/?x");
   EXPECT_EQ(parse_url("http://shop").value().port, 80);
-  for (const char* bad : {"shop", "ftp://shop", "http://", "http://a:b/", "http://u:p@shop/",
-                          "http://shop:99999/"}) {
+  for (const char* bad :
+       {"shop", "ftp://shop", "http://", "http://a:b/", "http://u:p@shop/", "http://shop:99999/"}) {
     EXPECT_TRUE(parse_url(bad).has_error()) << bad;
   }
 }

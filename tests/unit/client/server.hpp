@@ -30,7 +30,9 @@ class Server {
   using Script = std::function<Reply(int request)>;  // requests are counted over all connections
 
   Server(asio::any_io_executor executor, Clock& clock, Script script)
-      : executor_(executor), clock_(clock), script_(std::move(script)),
+      : executor_(executor),
+        clock_(clock),
+        script_(std::move(script)),
         acceptor_(executor, {asio::ip::address_v4::loopback(), 0}) {
     spawn(accept());
   }
@@ -43,14 +45,16 @@ class Server {
   void stop() {
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    for (asio::ip::tcp::socket* socket : sockets_) socket->close(ignored);
+    for (asio::ip::tcp::socket* socket : sockets_)
+      socket->close(ignored);
     for (asio::cancellation_signal& signal : signals_) {
       signal.emit(asio::cancellation_type::terminal);
     }
   }
   void close_idle() {
     boost::system::error_code ignored;
-    for (asio::ip::tcp::socket* socket : sockets_) socket->shutdown(socket->shutdown_both, ignored);
+    for (asio::ip::tcp::socket* socket : sockets_)
+      socket->shutdown(socket->shutdown_both, ignored);
   }
 
   int connections = 0;
@@ -66,8 +70,8 @@ class Server {
   Task<void> accept() {
     for (;;) {
       boost::system::error_code problem;
-      asio::ip::tcp::socket socket = co_await acceptor_.async_accept(
-          asio::redirect_error(asio::use_awaitable, problem));
+      asio::ip::tcp::socket socket =
+          co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, problem));
       if (problem) co_return;
       ++connections;
       spawn(serve(std::move(socket)));

@@ -178,7 +178,8 @@ TEST(WaitUntil, AStateThatIsAlreadyThereIsEnough) {
 
 TEST(Baseline, FactorOnHalfAMillisecondIsRefused) {
   Scene scene;
-  scene.experiment.during = {one(relative(part("shop", p95, less_equal, 0, Unit::seconds), 1.5, 0))};
+  scene.experiment.during = {
+      one(relative(part("shop", p95, less_equal, 0, Unit::seconds), 1.5, 0))};
   scene.baseline(500us);
   ASSERT_TRUE(scene.fixed.has_error());
   EXPECT_EQ(scene.fixed.error().code(), Code::refused);
@@ -246,8 +247,7 @@ TEST(Baseline, SlicesAreComparedWithTheWhole) {
 
 TEST(Recovery, TimeIsToTheBeginningOfTheGoodStretch) {
   Scene scene;
-  scene.experiment.steady_state = {
-      one(part("shop", success, greater_equal, 100, Unit::percent))};
+  scene.experiment.steady_state = {one(part("shop", success, greater_equal, 100, Unit::percent))};
   scene.fault();
   scene.judge->end_fault(at(20s));
   scene.judge->begin_recovery(at(20s));
@@ -262,8 +262,8 @@ TEST(Recovery, TimeIsToTheBeginningOfTheGoodStretch) {
 
 TEST(Recovery, HealthyAtOnceTakesZero) {
   Scene scene;
-  scene.experiment.steady_state = {
-      one(part("shop", success, greater_equal, 99, Unit::percent)), one(flag("worker"))};
+  scene.experiment.steady_state = {one(part("shop", success, greater_equal, 99, Unit::percent)),
+                                   one(flag("worker"))};
   scene.fault();
   scene.judge->begin_recovery(at(20s));
   for (Duration second = 20s; second < 26s; second += 1s) {
@@ -320,7 +320,8 @@ TEST(Ids, NameListAndStep) {
   scene.experiment.steady_state = {one(flag("worker"))};
   scene.start();
   std::vector<std::string> ids;
-  for (const auto& info : scene.judge->conditions()) ids.push_back(info.id);
+  for (const auto& info : scene.judge->conditions())
+    ids.push_back(info.id);
   EXPECT_THAT(ids, testing::ElementsAre("steady_state.0", "method.0.abort_if.0", "method.1.until"));
 }
 

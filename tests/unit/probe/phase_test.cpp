@@ -34,8 +34,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         WholeCase{"success", part("shop", success, greater_equal, 99, Unit::percent), 100,
                   Truth::holds, "99%"},
-        WholeCase{"low", part("shop", success, greater_equal, 99, Unit::percent), 50,
-                  Truth::broken, "98%"},
+        WholeCase{"low", part("shop", success, greater_equal, 99, Unit::percent), 50, Truth::broken,
+                  "98%"},
         WholeCase{"equal_is_not_greater", part("shop", success, greater, 99, Unit::percent), 100,
                   Truth::broken, "99%"},
         WholeCase{"error", part("shop", error, less, 1, Unit::percent), 50, Truth::broken, "2%"},
@@ -94,8 +94,8 @@ TEST(During, ARatioThatMayStillComeRightIsNotBrokenYet) {
 }
 
 TEST(During, NinePartsOfTenMustBeMeasured) {
-  for (const auto& [until, truth] : {std::pair{19500ms, Truth::holds},
-                                     std::pair{18500ms, Truth::unknown}}) {
+  for (const auto& [until, truth] :
+       {std::pair{19500ms, Truth::holds}, std::pair{18500ms, Truth::unknown}}) {
     Scene scene;
     scene.experiment.during = {one(part("shop", success, greater_equal, 99, Unit::percent))};
     scene.fault();
@@ -192,7 +192,9 @@ TEST(Outage, AnswersOutOfOrderCloseTheGap) {
 
 // ---- slices ------------------------------------------------------------------------------------
 
-Part p95_slice() { return part("shop", p95, less_equal, 0.1, Unit::seconds, 4s); }
+Part p95_slice() {
+  return part("shop", p95, less_equal, 0.1, Unit::seconds, 4s);
+}
 
 TEST(Slices, OneBadSliceBreaks) {
   Scene scene;
@@ -301,8 +303,7 @@ TEST_P(Kleene, AtEveryMoment) {
   Scene scene;
   const KleeneCase& one_case = GetParam();
   scene.experiment.slis[1].on_no_data = model::OnNoData::inconclusive;
-  scene.experiment.during = {
-      joined(one_case.join, flag("worker"), part("queue", value, less, 10))};
+  scene.experiment.during = {joined(one_case.join, flag("worker"), part("queue", value, less, 10))};
   scene.fault();
   for (Duration when = 10s; when < 20s; when += 1s) {
     scene.sample(1, when, one_case.worker.value_or(false), 0ms, 0, !one_case.worker);
@@ -352,12 +353,15 @@ TEST(Restarts, CountFromTheBeginningOfThePhase) {
   scene.experiment.during = {one(part("worker", restarts, equal, 0))};
   scene.start();
   scene.judge->begin_baseline(at(0s));
-  for (Duration when = 0s; when < 10s; when += 1s) scene.restarts(when, 2);  // before: not ours
+  for (Duration when = 0s; when < 10s; when += 1s)
+    scene.restarts(when, 2);  // before: not ours
   ASSERT_TRUE(scene.judge->end_baseline(at(10s)).has_value());
   scene.begin_fault();
-  for (Duration when = 10s; when < 15s; when += 1s) scene.restarts(when, 2);
+  for (Duration when = 10s; when < 15s; when += 1s)
+    scene.restarts(when, 2);
   EXPECT_NE(scene.last("during.0").truth, Truth::broken);
-  for (Duration when = 15s; when < 20s; when += 1s) scene.restarts(when, 3);
+  for (Duration when = 15s; when < 20s; when += 1s)
+    scene.restarts(when, 3);
   const ConditionStatus status = scene.end(20s, "during.0");
   EXPECT_EQ(status.truth, Truth::broken);
   EXPECT_EQ(status.measured_text, "1");
@@ -369,7 +373,8 @@ TEST(During, OfAStepReplacesTheGlobalOne) {
   Scene scene;
   model::Step step;
   step.path = "method.0";
-  step.during = std::vector<Condition>{one(part("shop", success, greater_equal, 50, Unit::percent))};
+  step.during =
+      std::vector<Condition>{one(part("shop", success, greater_equal, 50, Unit::percent))};
   scene.experiment.method = {step};
   scene.experiment.during = {one(part("shop", failures, equal, 0))};
   scene.fault();

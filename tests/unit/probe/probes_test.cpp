@@ -94,9 +94,7 @@ struct Scene {
     slis.push_back(std::move(sli));
   }
   // Cancelled after `time`, as the end of a run does.
-  void run(Duration time, os::Server* server = nullptr) {
-    loop.run(run_and_stop(time, server));
-  }
+  void run(Duration time, os::Server* server = nullptr) { loop.run(run_and_stop(time, server)); }
   Task<void> run_and_stop(Duration time, os::Server* server) {
     SampleSink sink = [this](Sample sample) {
       if (on_sample) on_sample(sample);
@@ -329,18 +327,18 @@ TEST_P(Exec, IsReadStrictly) {
   EXPECT_EQ(scene.samples[0].ok, one.ok);
   EXPECT_EQ(scene.samples[0].value, one.value);
 }
-INSTANTIATE_TEST_SUITE_P(
-    Table, Exec,
-    testing::Values(ExecCase{"42\n", 0, false, false, false, true, 42.0},
-                    ExecCase{" -1.5e3 ", 0, false, false, false, true, -1500.0},
-                    ExecCase{"nan\n", 0, false, false, true, false, {}},
-                    ExecCase{"", 0, false, false, true, false, {}},
-                    ExecCase{"12 apples", 0, false, false, true, false, {}},
-                    ExecCase{"42", 1, false, false, true, false, {}},
-                    ExecCase{"42", 0, true, false, true, false, {}},
-                    ExecCase{"", 0, false, true, false, true, 1.0},
-                    ExecCase{"", 1, false, true, false, false, 0.0},
-                    ExecCase{"", 0, true, true, false, false, 0.0}));
+INSTANTIATE_TEST_SUITE_P(Table, Exec,
+                         testing::Values(ExecCase{"42\n", 0, false, false, false, true, 42.0},
+                                         ExecCase{" -1.5e3 ", 0, false, false, false, true,
+                                                  -1500.0},
+                                         ExecCase{"nan\n", 0, false, false, true, false, {}},
+                                         ExecCase{"", 0, false, false, true, false, {}},
+                                         ExecCase{"12 apples", 0, false, false, true, false, {}},
+                                         ExecCase{"42", 1, false, false, true, false, {}},
+                                         ExecCase{"42", 0, true, false, true, false, {}},
+                                         ExecCase{"", 0, false, true, false, true, 1.0},
+                                         ExecCase{"", 1, false, true, false, false, 0.0},
+                                         ExecCase{"", 0, true, true, false, false, 0.0}));
 
 model::ProcessInfo worker(std::int64_t pid) {
   model::ProcessInfo out;
@@ -393,7 +391,8 @@ std::string answer_to(std::string query, int flags, std::vector<std::string> rec
   query[2] = static_cast<char>(flags >> 8);
   query[3] = static_cast<char>(flags & 0xff);
   query[7] = static_cast<char>(records.size());
-  for (const std::string& record : records) query += record;
+  for (const std::string& record : records)
+    query += record;
   return query;
 }
 std::string record(int type, std::string data) {
@@ -430,8 +429,8 @@ TEST(Dns, AnswersAreJudged) {
   EXPECT_EQ(check(answer_to(query, 0x8180, {})), "no A record");
   EXPECT_EQ(check(answer_to(query, 0x8183, {})), "NXDOMAIN");
   EXPECT_EQ(check(answer_to(query, 0x8182, {})), "SERVFAIL");
-  EXPECT_EQ(check(answer_to(query, 0x8380, {})), "good");           // truncated
-  EXPECT_EQ(check(query), "broken answer");                         // not an answer
+  EXPECT_EQ(check(answer_to(query, 0x8380, {})), "good");  // truncated
+  EXPECT_EQ(check(query), "broken answer");                // not an answer
   EXPECT_EQ(check(dns_query(8, "shop.example", "A").value()), "broken answer");
   // Every cut of an answer is broken, and reads nothing beyond its end.
   const std::string whole = answer_to(query, 0x8180, {a});

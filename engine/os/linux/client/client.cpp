@@ -30,7 +30,9 @@ void throw_if_cancelled(const error_code& problem) {
 }
 
 // "timeout 1s" is the probe's word; here it is only known that the time is over.
-Error timed_out() { return Error(Code::timeout, "timeout"); }
+Error timed_out() {
+  return Error(Code::timeout, "timeout");
+}
 
 }  // namespace
 
@@ -70,8 +72,7 @@ class LinuxClient::Impl {
 
   Task<Result<HttpAnswer>> http(HttpRequest request, BootTime deadline);
   Task<Result<void>> tcp_connect(std::string address, BootTime deadline);
-  Task<Result<std::string>> udp_exchange(std::string address, std::string query,
-                                         BootTime deadline);
+  Task<Result<std::string>> udp_exchange(std::string address, std::string query, BootTime deadline);
 
  private:
   struct Addresses {
@@ -108,11 +109,12 @@ Task<Result<std::vector<asio::ip::address>>> LinuxClient::Impl::resolve(std::str
     co_return std::move(out);
   }
   tcp::resolver resolver(executor_);
-  const auto found = co_await resolver.async_resolve(
-      host, "", asio::redirect_error(asio::use_awaitable, problem));
+  const auto found =
+      co_await resolver.async_resolve(host, "", asio::redirect_error(asio::use_awaitable, problem));
   throw_if_cancelled(problem);
   if (problem) co_return network_error(problem);
-  for (const auto& entry : found) out.push_back(entry.endpoint().address());
+  for (const auto& entry : found)
+    out.push_back(entry.endpoint().address());
   addresses_[host] = Addresses{out, clock_.now()};
   co_return std::move(out);
 }

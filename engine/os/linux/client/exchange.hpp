@@ -29,8 +29,8 @@ struct CutBody {
     std::size_t put(const Buffers& buffers, boost::system::error_code& problem) {
       problem = {};
       std::size_t taken = 0;
-      for (auto it = asio::buffer_sequence_begin(buffers);
-           it != asio::buffer_sequence_end(buffers); ++it) {
+      for (auto it = asio::buffer_sequence_begin(buffers); it != asio::buffer_sequence_end(buffers);
+           ++it) {
         const asio::const_buffer buffer(*it);
         const std::size_t room = kBodyLimit - std::min(body_.size(), kBodyLimit);
         body_.append(static_cast<const char*>(buffer.data()), std::min(room, buffer.size()));

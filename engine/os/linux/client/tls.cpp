@@ -1,5 +1,5 @@
-#include <boost/asio/ssl.hpp>
 #include <fmt/format.h>
+#include <boost/asio/ssl.hpp>
 
 #include "engine/os/linux/client/exchange.hpp"
 
