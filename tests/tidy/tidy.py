@@ -118,7 +118,11 @@ def check_sizes(path, lines):
                          r"constexpr|constexpr|const |#|//|\}).*[)a-z]( const)?( noexcept)?"
                          r"( override)? \{$", line)
         if opens and start is None:
-            start = (number, opens.group(1))
+            first = number  # of a signature of several lines
+            while lines[first - 1].startswith("   ") and first > 1:
+                first -= 1
+            head = lines[first - 1]
+            start = (first, head[:len(head) - len(head.lstrip())])
         elif start is not None and line == start[1] + "}":
             length = number - start[0] - 1
             if length > FUNCTION_LINES:
