@@ -1,9 +1,9 @@
 // memory.load: memory is taken and held by one process.
 //
 // Mechanism: an anonymous mapping with huge pages, every page written with data of its own that
-// same-page merging cannot share and compression hardly shrinks. Before each 64 MiB the helper reads
-// MemAvailable again and stops growing at the headroom floor. oom_score_adj makes the kernel kill
-// the helper first (`oom: stressor`) or last (`oom: target`, only inside a limited unit).
+// same-page merging cannot share and compression hardly shrinks. Before each 64 MiB the helper
+// reads MemAvailable again and stops growing at the headroom floor. oom_score_adj makes the kernel
+// kill the helper first (`oom: stressor`) or last (`oom: target`, only inside a limited unit).
 // Source: madvise(2) MADV_HUGEPAGE, proc(5) oom_score_adj, cgroup-v2.rst memory.max.
 #include "engine/fault/parameters.hpp"
 
@@ -133,7 +133,8 @@ Result<void> check_oom(const fault::PlanContext& context, const Parameters& para
     return Error(Code::refused,
                  fmt::format("{} more does not fit into {}, {} is left: our process would be "
                              "killed. Ask for less, or say oom: target",
-                             format_bytes(Bytes{wanted}), base.text, format_bytes(Bytes{*base.room})));
+                             format_bytes(Bytes{wanted}), base.text,
+                             format_bytes(Bytes{*base.room})));
   }
   return ok();
 }
@@ -174,32 +175,38 @@ Duration filled_by(Duration ramp, std::int64_t wanted) {
   return ramp + 2s + std::chrono::microseconds(wanted / (256 * kMiB) * 1'000'000);
 }
 
+std::int64_t asked_of(const Parameters& parameters, const Base& base) {
+  if (parameters.size.bytes) return parameters.size.bytes->value;
+  const double share = static_cast<double>(parameters.size.ppm.value_or(Ppm{}).value) / 1e6;
+  return static_cast<std::int64_t>(share * static_cast<double>(base.bytes));
+}
+
+std::int64_t reserve_of(const Parameters& parameters, const os::HostValues& values) {
+  if (parameters.reserve) return parameters.reserve->value;
+  return std::max<std::int64_t>(static_cast<std::int64_t>(values.memory_total / 20), 256 * kMiB);
+}
+
+std::string summary_of(const Parameters& parameters, const Base& base, std::int64_t wanted,
+                       std::int64_t reserve) {
+  const std::string ramp = parameters.ramp > 0s ? " over " + format_duration(parameters.ramp) : "";
+  return fmt::format("take {} of {}{}, keeping {} of the host available",
+                     format_bytes(Bytes{wanted}), base.text, ramp, format_bytes(Bytes{reserve}));
+}
+
 Result<model::HostStep> plan(const fault::PlanContext& context) {
   TRY(const auto parameters, fault::parameters<Parameters>(context.request));
   TRY(const os::HostValues values, within("read the memory", context.host.machine().values()));
   TRY(const Base base, base_of(context, parameters, values));
   const bool zero = context.request.zero_magnitude;
-  const double share = static_cast<double>(parameters.size.ppm.value_or(Ppm{}).value) / 1e6;
-  const std::int64_t asked = parameters.size.bytes
-                                 ? parameters.size.bytes->value
-                                 : static_cast<std::int64_t>(share * static_cast<double>(base.bytes));
-  const std::int64_t wanted = zero ? 0 : asked;
-  const std::int64_t reserve =
-      parameters.reserve
-          ? parameters.reserve->value
-          : std::max<std::int64_t>(static_cast<std::int64_t>(values.memory_total / 20), 256 * kMiB);
+  const std::int64_t wanted = zero ? 0 : asked_of(parameters, base);
+  const std::int64_t reserve = reserve_of(parameters, values);
   CHECK_OK(check_headroom(values, wanted, reserve));
   CHECK_OK(check_oom(context, parameters, base, wanted));
 
   model::HostStep out;
   const std::string mark = context.token.mark();
   model::Change change;
-  change.summary = fmt::format("take {} of {}{}, keeping {} of the host available",
-                               format_bytes(Bytes{wanted}), base.text,
-                               parameters.ramp > 0s
-                                   ? fmt::format(" over {}", format_duration(parameters.ramp))
-                                   : "",
-                               format_bytes(Bytes{reserve}));
+  change.summary = summary_of(parameters, base, wanted, reserve);
   change.apply = helper_of(mark, parameters, base, wanted, reserve);
   change.undos.push_back(model::KillHelper{mark});
   out.summary.push_back(change.summary);
@@ -209,17 +216,16 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
                               "processes before ours");
   out.changes.push_back(std::move(change));
   out.claims.push_back({"memory", base.cgroup.value_or("host")});
-  if (!zero && huge_pages_are_off(context.host)) {
-    out.warnings.push_back("huge pages are off on this host: filling is slower, and giving back "
-                           "takes about 75 ms per GiB");
-  }
   if (zero) {
     out.summary = {"control: the helper starts and takes nothing"};
     return out;
   }
-  model::MemoryHeld held{mark, Bytes{wanted}, filled_by(parameters.ramp, wanted),
-                         parameters.oom == Oom::target};
-  out.effects.push_back(std::move(held));
+  if (huge_pages_are_off(context.host)) {
+    out.warnings.push_back("huge pages are off on this host: filling is slower, and giving back "
+                           "takes about 75 ms per GiB");
+  }
+  out.effects.push_back(model::MemoryHeld{mark, Bytes{wanted}, filled_by(parameters.ramp, wanted),
+                                          parameters.oom == Oom::target});
   return out;
 }
 

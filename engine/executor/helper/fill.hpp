@@ -32,8 +32,8 @@ class Noise {
   std::array<std::uint64_t, 4096> words_{};
 };
 
-// Fills [memory, memory + size) page by page: `noise_bytes` of noise at the start of each page, with
-// the page's number in front, so that no two are equal; the rest stays as it is.
+// Fills [memory, memory + size) page by page: `noise_bytes` of noise at the start of each page,
+// with the page's number in front, so that no two are equal; the rest stays as it is.
 inline void fill_pages(char* memory, std::size_t size, std::uint64_t first_page,
                        std::size_t noise_bytes) {
   static const Noise kNoise;
