@@ -166,7 +166,8 @@ bool traffic_overlap(std::string_view a, std::string_view b) {
   if (!words_meet(x->protocols, y->protocols)) return false;
   const bool same_way =
       x->direction == y->direction || x->direction == "both" || y->direction == "both";
-  if (same_way && words_meet(x->devices, y->devices) && ports_meet(x->local_ports, y->local_ports) &&
+  if (same_way && words_meet(x->devices, y->devices) &&
+      ports_meet(x->local_ports, y->local_ports) &&
       ports_meet(x->remote_ports, y->remote_ports) && addresses_meet(x->addresses, y->addresses)) {
     return true;
   }

@@ -94,20 +94,20 @@ Result<std::vector<LinkInfo>> LinuxLinks::list() const {
 }
 
 Result<void> LinuxLinks::can_ifb() const {
-  if (!has_module("ifb")) {
-    // Asking the kernel now would load it with its two default devices: only look for the file.
-    auto file = module_file("ifb");
-    if (file.has_value()) return ok();
+  // Asking the kernel while the driver is a file that is not loaded would load it with its two
+  // default devices. Built in or missing altogether, asking is harmless.
+  if (!has_module("ifb") && module_file("ifb").has_value()) return ok();
+  auto tried = ask_in_empty_network([] {
+    Netlink route(NETLINK_ROUTE);
+    Message message = ifb_message("ordeal-aaaaaaaa");
+    return route.request(message, "try an ifb");
+  });
+  if (tried.has_error() && tried.error().code() == Code::unsupported) {
     return Error(Code::unsupported,
-                 fmt::format("the ifb driver is not in this kernel ({}); install the package with "
-                             "the kernel's extra modules",
-                             file.error().message()));
+                 "this kernel has no ifb driver (CONFIG_IFB); install the package with the kernel's "
+                 "extra modules");
   }
-  return within("try an ifb", ask_in_empty_network([] {
-                  Netlink route(NETLINK_ROUTE);
-                  Message message = ifb_message("ordeal-aaaaaaaa");
-                  return route.request(message, "create an ifb");
-                }));
+  return tried;
 }
 
 Result<void> LinuxLinks::add_ifb(const std::string& name) {

@@ -48,9 +48,9 @@ Result<void> load_module(const std::string& name, const std::string& options) {
   if (has_module(name)) return ok();
   const std::string by_hand = fmt::format("; by hand: modprobe {} {}", name, options);
   auto file = module_file(name);
-  if (file.has_error()) {
-    return Error(Code::unsupported, file.error().message() + by_hand);
-  }
+  // Built in, or not there at all: whoever asks the kernel for it next will hear which.
+  if (file.has_error() && file.error().code() == Code::gone) return ok();
+  if (file.has_error()) return Error(file.error().code(), file.error().message() + by_hand);
   const int fd = ::open(file.value().c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Error::system(errno, "open " + file.value());
   ScopeGuard close_it([fd] { ::close(fd); });

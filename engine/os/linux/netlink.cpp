@@ -58,13 +58,12 @@ bool for_each_message(std::string_view datagram, F each) {
 
 }  // namespace
 
-Message::Message(std::uint16_t type, std::uint16_t flags, const void* header,
-                 std::size_t header_size, std::size_t limit)
-    : message_(nlmsg_alloc_size(limit)) {
+Message::Message(std::uint16_t type, std::uint16_t flags, std::string_view fixed, size_t limit) {
+  message_ = nlmsg_alloc_size(limit);
   ORDEAL_ASSERT(message_ != nullptr);
   nlmsghdr* start = nlmsg_put(message_, 0, 0, type, 0, NLM_F_REQUEST | flags);
   ORDEAL_ASSERT(start != nullptr);
-  append(header, header_size);
+  append(fixed.data(), fixed.size());
 }
 
 Message::Message(Message&& other) noexcept : message_(std::exchange(other.message_, nullptr)) {}

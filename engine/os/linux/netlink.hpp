@@ -29,7 +29,8 @@ class Message {
   template <class Header>
   Message(std::uint16_t type, std::uint16_t flags, const Header& header,
           std::size_t limit = kUsualLimit)
-      : Message(type, flags, &header, sizeof header, limit) {}
+      : Message(type, flags,
+                std::string_view(reinterpret_cast<const char*>(&header), sizeof header), limit) {}
   Message(Message&& other) noexcept;
   Message(const Message&) = delete;
   Message& operator=(Message&&) = delete;
@@ -60,10 +61,9 @@ class Message {
   nlmsghdr* header() const;
 
  private:
-  Message(std::uint16_t type, std::uint16_t flags, const void* header, std::size_t header_size,
-          std::size_t limit);
+  Message(std::uint16_t type, std::uint16_t flags, std::string_view fixed, std::size_t limit);
 
-  nl_msg* message_;
+  nl_msg* message_ = nullptr;
 };
 
 // A received message, header included.

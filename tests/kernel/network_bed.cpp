@@ -1,0 +1,236 @@
+#include "tests/kernel/network_bed.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <future>
+#include <thread>
+
+namespace ordeal::kernel {
+namespace {
+
+double now_ms() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Address address_of(const std::string& text, std::uint16_t port) {
+  Address out;
+  if (text.find(':') != text.npos) {
+    auto* six = reinterpret_cast<sockaddr_in6*>(&out.storage);
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(port);
+    ::inet_pton(AF_INET6, text.c_str(), &six->sin6_addr);
+    out.size = sizeof *six;
+  } else {
+    auto* four = reinterpret_cast<sockaddr_in*>(&out.storage);
+    four->sin_family = AF_INET;
+    four->sin_port = htons(port);
+    ::inet_pton(AF_INET, text.c_str(), &four->sin_addr);
+    out.size = sizeof *four;
+  }
+  return out;
+}
+
+int socket_to(const std::string& address, std::uint16_t port, int type) {
+  const Address to = address_of(address, port);
+  const int fd = ::socket(to.storage.ss_family, type | SOCK_CLOEXEC, 0);
+  if (type == SOCK_DGRAM) ::connect(fd, to.get(), to.size);
+  return fd;
+}
+
+bool readable(int fd, int patience_ms) {
+  pollfd ready{fd, POLLIN, 0};
+  return ::poll(&ready, 1, patience_ms) > 0;
+}
+
+// Binds both families to one port.
+int bound_socket(int type, std::uint16_t port) {
+  const int fd = ::socket(AF_INET6, type | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const Address any = address_of("::", port);
+  EXPECT_EQ(::bind(fd, any.get(), any.size), 0);
+  if (type == SOCK_STREAM) ::listen(fd, 64);
+  return fd;
+}
+
+}  // namespace
+
+// Echoes UDP and accepts TCP on both ports, in the namespace that was current when it was made.
+class NetworkBed::Echo {
+ public:
+  Echo() {
+    for (const std::uint16_t port : {kPort, kOther}) {
+      sockets_.push_back(bound_socket(SOCK_DGRAM, port));
+      listeners_.push_back(bound_socket(SOCK_STREAM, port));
+    }
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Echo() {
+    stop_ = true;
+    thread_.join();
+    for (const int fd : sockets_) ::close(fd);
+    for (const int fd : listeners_) ::close(fd);
+  }
+
+ private:
+  void serve() {
+    std::vector<pollfd> ready;
+    for (const int fd : sockets_) ready.push_back({fd, POLLIN, 0});
+    for (const int fd : listeners_) ready.push_back({fd, POLLIN, 0});
+    while (!stop_) {
+      if (::poll(ready.data(), ready.size(), 50) <= 0) continue;
+      for (std::size_t i = 0; i < ready.size(); ++i) {
+        if ((ready[i].revents & POLLIN) == 0) continue;
+        if (i >= sockets_.size()) {
+          ::close(::accept(ready[i].fd, nullptr, nullptr));
+          continue;
+        }
+        char packet[64];
+        sockaddr_storage from{};
+        socklen_t size = sizeof from;
+        const ssize_t got = ::recvfrom(ready[i].fd, packet, sizeof packet, 0,
+                                       reinterpret_cast<sockaddr*>(&from), &size);
+        if (got <= 0) continue;
+        (void)::sendto(ready[i].fd, packet, static_cast<std::size_t>(got), 0,
+                       reinterpret_cast<sockaddr*>(&from), size);
+      }
+    }
+  }
+
+  std::vector<int> sockets_;
+  std::vector<int> listeners_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+std::string run(const std::vector<std::string>& argv) {
+  int ends[2];
+  EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], 1);
+    ::dup2(ends[1], 2);
+    std::vector<char*> words;
+    for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    ::execvp(words[0], words.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string output;
+  char buffer[4096];
+  for (ssize_t got; (got = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
+    output.append(buffer, static_cast<std::size_t>(got));
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << argv[0] << ": " << output;
+  return output;
+}
+
+RoundTrips round_trips(const std::string& address, std::uint16_t port, int count) {
+  const int fd = socket_to(address, port, SOCK_DGRAM);
+  std::vector<double> times;
+  RoundTrips out;
+  for (int i = 0; i < count; ++i) {
+    const double begun = now_ms();
+    int answer = -1;
+    if (::send(fd, &i, sizeof i, 0) == sizeof i) {
+      // Late answers of earlier packets are not this one's.
+      while (answer != i && readable(fd, 1000)) {
+        if (::recv(fd, &answer, sizeof answer, 0) < 0) break;
+      }
+    }
+    if (answer == i) {
+      times.push_back(now_ms() - begun);
+    } else if (++out.lost > 3) {
+      break;
+    }
+  }
+  ::close(fd);
+  std::sort(times.begin(), times.end());
+  if (!times.empty()) out.median = times[times.size() / 2];
+  return out;
+}
+
+int echoed(const std::string& address, std::uint16_t port, int count) {
+  const int fd = socket_to(address, port, SOCK_DGRAM);
+  int back = 0;
+  int packet = 0;
+  for (int i = 0; i < count; ++i) {
+    EXPECT_EQ(::send(fd, &i, sizeof i, 0), static_cast<ssize_t>(sizeof i)) << "loss is silent";
+    while (readable(fd, i % 8 == 0 ? 1 : 0) && ::recv(fd, &packet, sizeof packet, 0) > 0) ++back;
+  }
+  while (readable(fd, 300) && ::recv(fd, &packet, sizeof packet, 0) > 0) ++back;
+  ::close(fd);
+  return back;
+}
+
+int connect_result(const std::string& address, std::uint16_t port, Duration patience) {
+  const int fd = socket_to(address, port, SOCK_STREAM);
+  ::fcntl(fd, F_SETFL, O_NONBLOCK);
+  const Address to = address_of(address, port);
+  int problem = ::connect(fd, to.get(), to.size) == 0 ? 0 : errno;
+  if (problem == EINPROGRESS) {
+    pollfd ready{fd, POLLOUT, 0};
+    problem = ETIMEDOUT;
+    if (::poll(&ready, 1, static_cast<int>(patience.count() / 1000)) > 0) {
+      socklen_t size = sizeof problem;
+      ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size);
+    }
+  }
+  ::close(fd);
+  return problem;
+}
+
+NetworkBed::NetworkBed() {
+  // The peer first: this thread passes through its namespace and leaves an echo server there.
+  EXPECT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
+  const int there = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  run({"ip", "link", "set", "lo", "up"});
+  EXPECT_EQ(::unshare(CLONE_NEWNET), 0);
+  const int here = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  run({"ip", "link", "set", "lo", "up"});
+  const std::string peer = fmt::format("/proc/{}/fd/{}", ::getpid(), there);
+  run({"ip", "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", peer});
+  const auto address = [](const char* device, const char* four, const char* six) {
+    run({"ip", "addr", "add", four, "dev", device});
+    run({"ip", "addr", "add", six, "dev", device, "nodad"});
+    run({"ip", "link", "set", device, "up"});
+  };
+  address("va", "10.99.0.1/24", "fd99::1/64");
+  EXPECT_EQ(::setns(there, CLONE_NEWNET), 0);
+  address("vb", "10.99.0.2/24", "fd99::2/64");
+  peer_ = std::make_unique<Echo>();
+  EXPECT_EQ(::setns(here, CLONE_NEWNET), 0);
+  local_ = std::make_unique<Echo>();
+  ::close(there);
+  ::close(here);
+  // Neighbours are found once, before anything is measured.
+  for (const char* to : {kPeer4, kPeer6}) round_trips(to, kOther, 3);
+}
+
+NetworkBed::~NetworkBed() = default;
+
+}  // namespace ordeal::kernel
