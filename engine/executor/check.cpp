@@ -101,7 +101,8 @@ Task<wire::HostReport> Session::check() {
   }
   const std::set<std::string> links = foreign_links(host_);
   for (const std::string& link : links) {
-    if (!links_before_.contains(link)) report.changed_by_others.push_back("link " + link + " is new");
+    if (links_before_.contains(link)) continue;
+    report.changed_by_others.push_back("link " + link + " is new");
   }
   for (const std::string& link : links_before_) {
     if (!links.contains(link)) report.changed_by_others.push_back("link " + link + " is gone");

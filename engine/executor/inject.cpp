@@ -124,8 +124,9 @@ Result<void> Session::may_inject(const Step& step, Duration lease) const {
     return Error(Code::refused, "the journal is broken: " + journal_->broken());
   }
   if (lease <= Duration::zero() || lease > kLongestLease) {
-    return Error(Code::invalid, fmt::format("a lease of {}: more than 0 and at most {} are allowed",
-                                            format_duration(lease), format_duration(kLongestLease)));
+    return Error(Code::invalid,
+                 fmt::format("a lease of {}: more than 0 and at most {} are allowed",
+                             format_duration(lease), format_duration(kLongestLease)));
   }
   CHECK_OK(check_policy(policy_, step.plan, host_, parts_.state_directory));
   CHECK_OK(check_own_claims(step));

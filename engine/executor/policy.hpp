@@ -24,7 +24,7 @@ struct Policy {
 // Error: the line that is wrong. Unknown keys are errors: a policy that is half understood is none.
 Result<Policy> parse_policy(std::string_view text);
 
-// Without a file everything is allowed. Errors: the file is wrong, or others than root may write it.
+// Without a file everything is allowed. Errors: the file is wrong, or not only root may write it.
 Result<Policy> load_policy(const os::Host& host, const std::string& path);
 
 // Why the policy protects the process; empty: it does not.

@@ -1,4 +1,4 @@
-// One worker's life: the orders of one front, the steps that they make, the watch over their leases.
+// One worker's life: the orders of one front, the steps that they make, the watch over leases.
 //
 //   worker.cpp   the loop over orders, the end of a session
 //   inject.cpp   prepare, ready, inject

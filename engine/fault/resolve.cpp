@@ -144,7 +144,7 @@ Result<void> check_plan(const model::HostStep& step) {
     const std::string kind = std::visit(
         [](const auto& undo) { return std::string(undo.kKind); }, change.undos.front());
     if (ifb != nullptr && kind != "delete_link") return bug("a link is not deleted by its undo");
-    if (table != nullptr && kind != "delete_table") return bug("a table is not deleted by its undo");
+    if (table != nullptr && kind != "delete_table") return bug("a table is not undone by deletion");
     if (helper != nullptr && kind != "kill_helper") return bug("a helper is not ended by its undo");
   }
   if (!step.changes.empty() && step.effects.empty()) return bug("it names no effect to look for");

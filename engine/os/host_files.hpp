@@ -25,8 +25,8 @@ class DurableFile {
  public:
   virtual ~DurableFile() = default;
   virtual std::size_t size() const = 0;
-  // Writes and syncs (fdatasync). Code::timeout when the disk did not answer by the deadline: the
-  // write may still happen later.
+  // Writes and syncs (fdatasync), in the order of the calls. Code::timeout when the disk did not
+  // answer by the deadline: the write may still happen later.
   virtual Task<Result<void>> write(std::size_t offset, std::string bytes, Duration deadline) = 0;
 };
 
@@ -35,8 +35,8 @@ class Files {
  public:
   virtual ~Files() = default;
   virtual Result<std::string> read(const std::string& path, std::size_t limit) const = 0;
-  // Like read, of a file that only root can have written: Code::refused when it or a directory above
-  // it may be written by others. The simulator has no other users.
+  // Like read, of a file that only root can have written: Code::refused when others may write to it
+  // or to a directory above it. The simulator has no other users.
   virtual Result<std::string> read_trusted(const std::string& path, std::size_t limit) const {
     return read(path, limit);
   }

@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "engine/base/assert.hpp"
+#include "engine/os/linux/harden.hpp"
 
 namespace ordeal::os {
 namespace {
@@ -58,6 +59,7 @@ bool enter_cgroup(const char* file) {
 // Runs in the child between vfork and exec: system calls only. Returns the step that failed.
 const char* become(Child& child) {
   reset_signals();
+  soften_child();
   if (child.dies_with_parent) {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "PR_SET_PDEATHSIG";
     if (::getppid() != child.parent) return "find the parent";

@@ -1,0 +1,60 @@
+#include "engine/os/linux/harden.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+
+#include "engine/os/linux/fd.hpp"
+
+namespace ordeal::os {
+namespace {
+
+constexpr const char* kOomFile = "/proc/self/oom_score_adj";
+
+// What we were started with; for children. Written once, before any child or thread.
+struct Before {
+  bool changed = false;
+  rlimit core{};
+  std::array<char, 16> oom{};
+};
+Before g_before;
+
+void write_oom(const char* text) {
+  const int fd = ::open(kOomFile, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  const ssize_t written = ::write(fd, text, std::strlen(text));
+  (void)written;  // not allowed to this user
+  ::close(fd);
+}
+
+}  // namespace
+
+void harden_this_process() {
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGTSTP}) {
+    std::signal(signal, SIG_IGN);
+  }
+  ::setsid();  // fails for a leader, who has a session of its own already
+  if (!g_before.changed) {
+    g_before.changed = true;
+    ::getrlimit(RLIMIT_CORE, &g_before.core);
+    const auto oom = read_file(kOomFile, g_before.oom.size() - 1);
+    if (oom.has_value()) std::strncpy(g_before.oom.data(), oom.value().c_str(), 15);
+  }
+  const rlimit no_core{0, g_before.core.rlim_max};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  write_oom("-900");
+  ::mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
+void soften_child() {
+  if (!g_before.changed) return;
+  ::setrlimit(RLIMIT_CORE, &g_before.core);
+  if (g_before.oom[0] != '\0') write_oom(g_before.oom.data());
+}
+
+}  // namespace ordeal::os
