@@ -15,8 +15,11 @@ using namespace asio::experimental::awaitable_operators;
 namespace {
 
 constexpr Duration kSilence = 3s;         // behind a lease; the worker's own timer has 2 s
-// Behind a lease: later than everything that this loop does about a worker that is silent or dead.
-constexpr Duration kSelfKillSlack = 6s;
+// Behind a lease. A keeper that runs notices before that nothing was renewed, and takes the time
+// that it needs to deal with the worker; one that is stopped dies, and the worker sees that.
+constexpr Duration kSelfKillSlack = 2s;
+constexpr Duration kLapseNoticed = 1s;
+constexpr Duration kSelfKillWhileDealing = 6s;
 constexpr Duration kHaltAnswer = 1s;
 constexpr Duration kDeath = 1s;           // after SIGKILL; longer: it hangs in D state
 constexpr Duration kLiftPoll = 1s;
@@ -77,12 +80,15 @@ class Keeper {
         co_await heard_.wait();
         continue;
       }
+      const BootTime now = host_.clock().now();
+      const BootTime noticed = last_.deadline + kLapseNoticed;
       const BootTime limit = last_.deadline + kSilence;
-      if (host_.clock().now() >= limit) {
+      if (now >= limit) {
         why_ = "worker was silent";
         co_return;
       }
-      co_await heard_.wait_until(host_.clock(), limit);
+      if (now >= noticed) parts_.self_kill.arm(last_.deadline + kSelfKillWhileDealing);
+      co_await heard_.wait_until(host_.clock(), now >= noticed ? limit : noticed);
     }
   }
 

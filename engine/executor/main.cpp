@@ -191,8 +191,9 @@ int status_here(const Call& call) {
   if (!report.halted.empty()) std::printf("HALTED: %s\n", report.halted.c_str());
   for (const JournalStatus& journal : report.journals) {
     for (const LiveStep& step : journal.steps) {
-      std::printf("%s %s %s %s\n", step.live ? "active" : "LEFT  ", journal.run.c_str(),
-                  step.step.c_str(), step.fault.c_str());
+      if (!step.live) continue;  // these are among the lines below
+      std::printf("active %s %s %s\n", journal.run.c_str(), step.step.c_str(),
+                  step.fault.c_str());
     }
   }
   for (const std::string& line : report.dirty) std::printf("LEFT   %s\n", printable(line).c_str());
