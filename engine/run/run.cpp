@@ -18,7 +18,10 @@ Run::Run(const Experiment& experiment, Options options, Surroundings around, Eve
 Task<Verdict> Run::go() {
   emit(about(experiment_, options_, judge_));
   if (co_await connect()) {
-    co_await (phases() || (executor_->run() && watch_person()));
+    // In two statements: in one, GCC 12 gives this coroutine's frame a pointer too much in front,
+    // and resuming it jumps into nowhere.
+    Task<void> wire_and_person = executor_->run() && watch_person();
+    co_await (phases() || std::move(wire_and_person));
   }
   finish();
   co_return fold_.verdict();
