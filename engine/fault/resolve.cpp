@@ -127,6 +127,22 @@ Result<Picked> pick(const model::StepRequest& request, const os::Host& host,
   return out;
 }
 
+namespace {
+
+// Processes that are killed come back together: the undo stands with the first of their signals,
+// and is in the journal before any of them is sent.
+bool shares_undo(const model::HostStep& step, const model::Change& change) {
+  return std::holds_alternative<model::SignalProcess>(change.apply) &&
+         std::holds_alternative<model::SignalProcess>(step.changes.front().apply) &&
+         !step.changes.front().undos.empty() &&
+         std::none_of(step.changes.front().undos.begin(), step.changes.front().undos.end(),
+                      [](const model::Undo& undo) {
+                        return std::holds_alternative<model::ResumeProcess>(undo);
+                      });
+}
+
+}  // namespace
+
 Result<void> check_plan(const model::HostStep& step) {
   const std::string mark = step.token.mark();
   const auto bug = [&](std::string_view what) {
@@ -134,6 +150,7 @@ Result<void> check_plan(const model::HostStep& step) {
                                            what));
   };
   for (const model::Change& change : step.changes) {
+    if (change.undos.empty() && shares_undo(step, change)) continue;
     if (change.undos.empty()) return bug("'" + change.summary + "' has no undo");
     const auto* ifb = std::get_if<model::CreateIfb>(&change.apply);
     const auto* table = std::get_if<model::CreateTable>(&change.apply);

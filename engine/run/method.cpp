@@ -106,9 +106,9 @@ Task<void> Run::do_parallel(const Parallel& parallel, bool last) {
 }
 
 Task<void> Run::do_part(const Step& step, bool last, const int& running) {
-  if (co_await sleep_until(now() + step.start_delay)) {
-    co_await do_step(step, last && running == 1);
-  }
+  // Not `if (co_await ...)` alone: see Run::go.
+  const bool in_time = co_await sleep_until(now() + step.start_delay);
+  if (in_time) co_await do_step(step, last && running == 1);
 }
 
 Task<void> Run::do_wait(const Wait& wait, std::string path, bool last) {
