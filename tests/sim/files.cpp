@@ -153,13 +153,17 @@ Result<std::vector<std::string>> SimFiles::list(const std::string& directory) co
 
 Result<os::Space> SimFiles::space(const std::string& path) const {
   if (auto problem = read_problem("statvfs")) return *std::move(problem);
+  const std::string mount = machine_.mount_of(path);
   os::Space space;
   space.total = machine_.disk.total;
-  space.available = Bytes{machine_.available_bytes()};
   space.filesystem = machine_.disk.filesystem;
-  // A disk of its own under /data, so that disk.fill has something it may fill.
-  const bool data = path == "/data" || path.starts_with("/data/");
-  space.device = data ? "254:16" : machine_.disk.device;
+  space.device = machine_.disk.device;
+  if (mount != "/") {
+    space.total = machine_.mounts.at(mount).total;
+    space.filesystem = machine_.mounts.at(mount).filesystem;
+    space.device = machine_.mounts.at(mount).device;
+  }
+  space.available = Bytes{machine_.available_bytes(path)};
   return space;
 }
 

@@ -20,6 +20,7 @@ std::string cgroup_of(const Service& service) {
 
 Machine::Machine(World& world, std::string host_name) : name(std::move(host_name)), world_(world) {
   cgroups["/"];
+  mounts["/data"] = Mount{};  // what disk.fill may fill
   Process init;
   init.info.name = systemd ? "systemd" : "init";
   init.info.exe = "/usr/lib/systemd/systemd";
@@ -103,6 +104,7 @@ void Machine::start_one(const std::string& key) {
   process.info.unit = service.unit;
   process.ports = service.ports;
   process.ignores_term = service.ignores_term;
+  process.protected_because = service.protected_because;
   process.service = key;
   process.cores = 0.05;
   add_process(std::move(process));
@@ -223,7 +225,7 @@ void Machine::power_loss() {
   for (auto& [id, host] : hosts_) host->node().kill("power loss");
   ++boots_;
   boot_id = fmt::format("11111111-0000-4000-8000-{:012}", boots_);
-  tables.clear();
+  std::erase_if(tables, [](const auto& item) { return item.second.owner != nullptr; });
   std::erase_if(links, [](const auto& item) { return item.second.info.kind == "ifb"; });
   ifb_loaded = false;
   processes.clear();
@@ -356,11 +358,12 @@ void furnish(Machine& machine) {
   Table table;
   table.table = theirs;
   machine.tables[{theirs.name, theirs.family}] = table;
-  Process sshd;
-  sshd.info.name = "sshd";
-  sshd.info.exe = "/usr/sbin/sshd";
+  Service sshd;
+  sshd.name = "sshd";
+  sshd.unit = "ssh.service";
+  sshd.uid = 0;
   sshd.protected_because = "it is sshd";
-  machine.add_process(std::move(sshd));
+  machine.add_service(sshd);
   Service shop;
   shop.name = "shop";
   shop.unit = "shop.service";
@@ -378,7 +381,6 @@ void furnish(Machine& machine) {
   jobs.count = 2;
   jobs.restart_after = 500ms;
   machine.add_service(jobs);
-  machine.mounts["/srv"] = Mount{};
   Flow clients;
   clients.local_port = 8080;
   clients.remote_port = 40000;

@@ -54,6 +54,7 @@ struct Service {
   bool ignores_term = false;
   bool active = true;
   bool start_fails = false;
+  std::string protected_because;
 };
 
 struct Link {
@@ -113,8 +114,8 @@ struct Disk {
 
 // Another file system than that of the root and the state directory; holds nothing but space.
 struct Mount {
-  Bytes total{50LL << 30};
-  Bytes used{10LL << 30};          // by others
+  Bytes total{100LL << 30};
+  Bytes used{20LL << 30};          // by others
   std::string filesystem = "ext4";
   std::string device = "254:16";
 };

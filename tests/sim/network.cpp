@@ -321,6 +321,7 @@ void Machine::count_packets() {
         }
       }
       table.lease_end = end;
+      if (table.packets >= 1) ever.insert(Trace{"packets", key.first, true});
     }
     table.counted_until = now;
   }

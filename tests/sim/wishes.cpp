@@ -25,7 +25,7 @@ constexpr std::array kWishes = {
     Wish{"network.partition", "", "{ action: reject, local_port: 8080, protocol: tcp }"},
     Wish{"cpu.load", "", "{ load: 60%, of: host }"},
     Wish{"memory.load", "", "{ size: 1GiB, ramp: 1s }"},
-    Wish{"disk.fill", "", "{ path: /srv, percent: 90% }"},
+    Wish{"disk.fill", "", "{ path: /data, percent: 90% }"},
     Wish{"service.stop", "{ unit: db.service }", "{}"},
     Wish{"service.stop", "{ process: { name: jobs } }",
          "{ stop: [/usr/local/bin/jobs-stop], start: [/usr/local/bin/jobs-start] }"},
@@ -50,13 +50,13 @@ std::string experiment_yaml(const std::string& method) {
       "hypothesis: The simulated service stands it.\n"
       "slis:\n"
       "  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 10/s, timeout: 500ms } }\n"
-      "  db: { tcp: { address: \"127.0.0.1:5432\", rate: 4/s, timeout: 500ms } }\n"
+      "  db: { tcp: { address: \"127.0.0.1:5432\", rate: 10/s, timeout: 500ms } }\n"
       "steady_state: [ shop.success >= 90%, db.success >= 50% ]\n"
       "during: [ shop.success >= 1% ]\n"
-      "abort_if: [ shop.success < 1% over 4s ]\n"
+      "abort_if: [ shop.success < 1% over 3s ]\n"
       "warmup: 500ms\n"
       "baseline: 3s\n"
-      "recovery: { within: 15s, hold: 1s }\n"
+      "recovery: { within: 15s, hold: 3s }\n"
       "method:\n" + method;
 }
 

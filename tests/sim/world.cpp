@@ -30,6 +30,10 @@ asio::execution_context& SimExecutor::query(asio::execution::context_t) const no
   return *node_;
 }
 
+bool SimExecutor::runs_here() const {
+  return at_once_ && node_->alive_ && node_->world_.running_ == node_;
+}
+
 void SimExecutor::post(Handler handler) const {
   node_->ready_.push_back(std::move(handler));
   if (!node_->alive_) node_->world_.deaths_ = true;  // trap 1: frames of the dead come back here
@@ -159,7 +163,9 @@ bool World::step() {
     node->ready_.pop_front();
     now_ += 1us;  // nothing takes no time at all
     mix(static_cast<std::uint64_t>(node->id_));
+    running_ = node;
     handler();
+    running_ = nullptr;
   } else {
     if (timers_.empty()) return false;
     std::pop_heap(timers_.begin(), timers_.end(), std::greater<>());

@@ -75,25 +75,42 @@ class Handler {
   std::unique_ptr<Body> body_;
 };
 
-// Asio's executor concept on a node.
+// Asio's executor concept on a node. As on io_context, dispatch from the node's own handlers runs at
+// once and post never does: Asio 1.81 ends the process when a coroutine is cancelled between its
+// co_spawn and its start, which on io_context cannot be.
 class SimExecutor {
  public:
-  explicit SimExecutor(Node& node) : node_(&node) {}
+  explicit SimExecutor(Node& node, bool at_once = true) : node_(&node), at_once_(at_once) {}
 
   asio::execution_context& query(asio::execution::context_t) const noexcept;
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+  asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept {
+    if (at_once_) return asio::execution::blocking.possibly;
     return asio::execution::blocking.never;
+  }
+  SimExecutor require(asio::execution::blocking_t::possibly_t) const {
+    return SimExecutor(*node_, true);
+  }
+  SimExecutor require(asio::execution::blocking_t::never_t) const {
+    return SimExecutor(*node_, false);
   }
   template <class F>
   void execute(F&& function) const {
-    post(Handler(std::forward<F>(function)));
+    if (runs_here()) {
+      std::forward<F>(function)();
+    } else {
+      post(Handler(std::forward<F>(function)));
+    }
   }
-  bool operator==(const SimExecutor& other) const noexcept { return node_ == other.node_; }
-  bool operator!=(const SimExecutor& other) const noexcept { return node_ != other.node_; }
+  bool operator==(const SimExecutor& other) const noexcept {
+    return node_ == other.node_ && at_once_ == other.at_once_;
+  }
+  bool operator!=(const SimExecutor& other) const noexcept { return !(*this == other); }
 
  private:
+  bool runs_here() const;
   void post(Handler handler) const;
   Node* node_;
+  bool at_once_;
 };
 
 // A suspended coroutine, by number: woken at most once.
@@ -218,6 +235,7 @@ class World {
   Node* pick();
   void bury();
 
+  Node* running_ = nullptr;  // whose handler runs now
   BootTime now_;
   Duration wall_offset_;
   Prng prng_;

@@ -242,17 +242,17 @@ TEST(DiskFill, RefusesTheFileSystemOfTheJournal) {
 
 TEST(DiskFill, RefusesFileSystemsThatAreSharedOrNoDisk) {
   Bench bench;
-  bench.machine.disk.filesystem = "nfs4";
+  bench.machine.mounts.at("/data").filesystem = "nfs4";
   EXPECT_THAT(bench.refusal(disk::fill(), R"({"path": "/data", "size": 1048576})"),
               HasSubstr("other hosts share it"));
-  bench.machine.disk.filesystem = "cgroup2";
+  bench.machine.mounts.at("/data").filesystem = "cgroup2";
   EXPECT_THAT(bench.refusal(disk::fill(), R"({"path": "/data", "size": 1048576})"),
               HasSubstr("no space to fill"));
 }
 
 TEST(DiskFill, ATmpfsIsMemory) {
   Bench bench;
-  bench.machine.disk.filesystem = "tmpfs";
+  bench.machine.mounts.at("/data").filesystem = "tmpfs";
   EXPECT_THAT(bench.planned(disk::fill(), R"({"path": "/data", "size": 1048576})").warnings,
               ElementsAre(HasSubstr("takes 1 MiB of the host's memory")));
   EXPECT_THAT(bench.refusal(disk::fill(), R"({"path": "/data", "size": 8589934592})"),

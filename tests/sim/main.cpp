@@ -1,0 +1,179 @@
+// ordeal-sim: the real front, worker and keeper against a simulated machine, by seed.
+//
+//   ordeal-sim --seed 7 [--trace]        one seed, what happened
+//   ordeal-sim --seeds 500 [--from 1]    many; one in 50 twice, to compare the traces
+//   ordeal-sim --planted no_fsync        must find a violation in some seed: tests the tests
+//   ordeal-sim --every-point             each fault, struck at each call of its worker
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/sim/campaign/lab.hpp"
+
+namespace ordeal::sim {
+namespace {
+
+struct Arguments {
+  std::optional<std::uint64_t> seed;
+  std::uint64_t seeds = 0;
+  std::uint64_t from = 1;
+  bool trace = false;
+  bool every_point = false;
+  std::string planted;
+};
+
+struct Totals {
+  std::uint64_t runs = 0;
+  std::uint64_t steps = 0;
+  Duration time{};
+  std::map<std::string, std::uint64_t> sometimes;
+
+  void add(const Outcome& outcome) {
+    ++runs;
+    steps += outcome.steps;
+    time += outcome.time;
+    for (const auto& [what, count] : outcome.sometimes) sometimes[what] += count;
+  }
+  void print() const {
+    fmt::print("{} runs, {:.1f} virtual hours, {:.1f} million steps\n", runs,
+               static_cast<double>(time.count()) / 3.6e9, static_cast<double>(steps) / 1e6);
+    for (const auto& [what, count] : sometimes) fmt::print("  {:8} {}\n", count, what);
+  }
+};
+
+void print_failure(const Config& config, const Outcome& outcome) {
+  fmt::print("VIOLATION {}\n{}\nreplay: ordeal-sim --seed {} --trace\n", outcome.violation,
+             describe(config), config.seed);
+}
+
+bool plant(Config& config, const std::string& bug) {
+  config.bugs.inject_before_journal = bug == "inject_before_journal";
+  config.bugs.no_fsync = bug == "no_fsync";
+  config.bugs.drop_rest_on_first_error = bug == "drop_rest";
+  if (bug == "drop_rest") config.misfortunes.call_fails = 100'000;  // it needs an error to drop at
+  return config.bugs.inject_before_journal || config.bugs.no_fsync ||
+         config.bugs.drop_rest_on_first_error;
+}
+
+int run_one(const Arguments& arguments) {
+  Config config = make_config(*arguments.seed);
+  if (!arguments.planted.empty()) plant(config, arguments.planted);
+  fmt::print("{}\n", describe(config));
+  const Outcome outcome = run_seed(config, arguments.trace);
+  if (outcome.verdict) {
+    fmt::print("verdict {}: {}\n", outcome.verdict->exit_name, outcome.verdict->reason);
+  }
+  fmt::print("trace hash {:016x}, {} steps, {} points of the worker\n", outcome.hash,
+             outcome.steps, outcome.points);
+  if (!outcome.violation.empty()) fmt::print("VIOLATION {}\n", outcome.violation);
+  return outcome.violation.empty() ? 0 : 1;
+}
+
+int run_many(const Arguments& arguments) {
+  Totals totals;
+  int failures = 0;
+  for (std::uint64_t seed = arguments.from; seed < arguments.from + arguments.seeds; ++seed) {
+    const Config config = make_config(seed);
+    const Outcome outcome = run_seed(config, false);
+    totals.add(outcome);
+    if (!outcome.violation.empty()) {
+      print_failure(config, outcome);
+      if (++failures == 5) break;
+    }
+    if (seed % 50 == 0 && run_seed(config, false).hash != outcome.hash) {
+      fmt::print("VIOLATION seed {} does not repeat its trace\n", seed);
+      ++failures;
+    }
+  }
+  totals.print();
+  return failures == 0 ? 0 : 1;
+}
+
+int find_planted(const Arguments& arguments) {
+  const std::uint64_t seeds = arguments.seeds != 0 ? arguments.seeds : 300;
+  for (std::uint64_t seed = arguments.from; seed < arguments.from + seeds; ++seed) {
+    Config config = make_config(seed);
+    if (!plant(config, arguments.planted)) {
+      fmt::print("no such bug: {}\n", arguments.planted);
+      return 2;
+    }
+    const Outcome outcome = run_seed(config, false);
+    if (outcome.violation.empty()) continue;
+    // Found only counts when the same seed is well without the bug.
+    config.bugs = executor::PlantedBugs{};
+    if (!run_seed(config, false).violation.empty()) continue;
+    fmt::print("{} found at seed {}: {}\n", arguments.planted, seed, outcome.violation);
+    return 0;
+  }
+  fmt::print("{} NOT found in {} seeds\n", arguments.planted, seeds);
+  return 1;
+}
+
+// Not by luck: each fault, each point of its worker, each blow.
+int strike_every_point() {
+  struct Kind {
+    Blow blow;
+    bool front, worker, keeper;
+  };
+  constexpr std::array kKinds = {
+      Kind{Blow::kill, false, true, false}, Kind{Blow::kill, false, true, true},
+      Kind{Blow::kill, false, false, true}, Kind{Blow::kill, true, false, false},
+      Kind{Blow::stop, false, true, false}, Kind{Blow::power_loss, false, false, false}};
+  Totals totals;
+  for (const std::string& fault : known_faults()) {
+    for (const Kind& kind : kKinds) {
+      std::uint64_t last = 1;
+      for (std::uint64_t point = 1; point <= last; ++point) {
+        Config config = make_config_of(fault);
+        Strike strike;
+        strike.blow = kind.blow;
+        strike.front = kind.front;
+        strike.worker = kind.worker;
+        strike.keeper = kind.keeper;
+        strike.point = point;
+        config.strikes.push_back(strike);
+        const Outcome outcome = run_seed(config, false);
+        totals.add(outcome);
+        if (point == 1) last = 4;
+        if (outcome.points >= point) last = point + 1;  // until the run has no such point
+        if (outcome.violation.empty()) continue;
+        print_failure(config, outcome);
+        return 1;
+      }
+    }
+  }
+  totals.print();
+  return 0;
+}
+
+std::optional<Arguments> read(int argc, char** argv) {
+  Arguments out;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : "0"; };
+    if (word == "--seed") out.seed = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--seeds") out.seeds = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--from") out.from = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--planted") out.planted = value();
+    else if (word == "--trace") out.trace = true;
+    else if (word == "--every-point") out.every_point = true;
+    else return std::nullopt;
+  }
+  return out;
+}
+
+}  // namespace
+}  // namespace ordeal::sim
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a crash must not hide what led to it
+  using namespace ordeal::sim;
+  const auto arguments = read(argc, argv);
+  if (arguments && arguments->seed) return run_one(*arguments);
+  if (arguments && !arguments->planted.empty()) return find_planted(*arguments);
+  if (arguments && arguments->every_point) return strike_every_point();
+  if (arguments && arguments->seeds != 0) return run_many(*arguments);
+  fmt::print("usage: ordeal-sim --seed N [--trace] | --seeds N [--from M] | --every-point |\n"
+             "       --planted inject_before_journal|no_fsync|drop_rest [--seeds N]\n");
+  return 2;
+}
