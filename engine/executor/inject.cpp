@@ -219,6 +219,7 @@ Task<void> Session::cancelled(Step* step) {
 // A change may take long (a service that stops); a revert does not wait for it.
 Task<Result<void>> Session::make_until_cancelled(Step* step, bool only_idle, Duration lease,
                                                  Duration* spent) {
+  if (step->cancelled) co_return Error(Code::refused, "it was reverted before it was injected");
   auto first = co_await (make_changes(step, only_idle, lease, spent) || cancelled(step));
   if (first.index() == 0) co_return std::get<0>(std::move(first));
   co_return Error(Code::refused, "it was reverted while it was injected");

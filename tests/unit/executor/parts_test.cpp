@@ -1,0 +1,124 @@
+// The small parts of the executor: policy, notices, the halt latch.
+#include <gtest/gtest.h>
+
+#include "engine/executor/executor.hpp"
+#include "engine/executor/policy.hpp"
+#include "tests/sim/machine.hpp"
+
+namespace ordeal::executor {
+namespace {
+
+model::HostStep step_of(const std::string& fault, Duration duration = 30s) {
+  model::HostStep step;
+  step.fault = fault;
+  step.duration = duration;
+  return step;
+}
+
+class PolicyTest : public ::testing::Test {
+ protected:
+  PolicyTest() : machine_(world_), node_(machine_.start("worker")) { sim::furnish(machine_); }
+
+  std::string refusal(const std::string& text, const model::HostStep& step) {
+    const auto policy = parse_policy(text);
+    EXPECT_TRUE(policy.has_value()) << policy.error().message();
+    const auto checked = check_policy(policy.value(), step, node_.host(), "/var/lib/ordeal");
+    return checked.has_value() ? "" : checked.error().message();
+  }
+
+  sim::World world_{1};
+  sim::Machine machine_;
+  sim::Node& node_;
+};
+
+TEST_F(PolicyTest, AllowsEverythingWhenEmpty) {
+  EXPECT_EQ(refusal("# nothing\n\n", step_of("process.kill")), "");
+}
+
+TEST_F(PolicyTest, AllowsOnlyWhatIsListed) {
+  const std::string text = "allow = process.*, network.delay\n";
+  EXPECT_EQ(refusal(text, step_of("process.kill")), "");
+  EXPECT_EQ(refusal(text, step_of("network.delay")), "");
+  EXPECT_EQ(refusal(text, step_of("network.loss")),
+            "the policy of this host does not allow network.loss");
+}
+
+TEST_F(PolicyTest, DenyIsStrongerThanAllow) {
+  EXPECT_NE(refusal("allow = *\ndeny = disk.*", step_of("disk.fill")), "");
+}
+
+TEST_F(PolicyTest, LimitsTheDuration) {
+  EXPECT_EQ(refusal("max_duration = 30s", step_of("process.kill", 30s)), "");
+  EXPECT_EQ(refusal("max_duration = 30s", step_of("process.kill", 31s)),
+            "the policy of this host allows 30s at most, the step has 31s");
+}
+
+TEST_F(PolicyTest, ProtectsFileSystemsByPath) {
+  model::HostStep step = step_of("disk.fill");
+  step.effects.push_back(model::DiskFilled{"/srv/db/fill", "ordeal-aaaaaaaa", {}, {}});
+  EXPECT_EQ(refusal("protect_path = /srv/web", step), "");
+  EXPECT_EQ(refusal("protect_path = /srv/db", step), "the policy of this host protects /srv/db");
+  EXPECT_EQ(refusal("protect_path = /srv/d", step), "");
+}
+
+TEST_F(PolicyTest, ProtectsProcessesByNameUnitAndPath) {
+  const Policy policy =
+      parse_policy("protect_name = postgres*\nprotect_unit = db.service\nprotect_path = /opt/x")
+          .value();
+  model::ProcessInfo process;
+  process.name = "nginx";
+  process.exe = "/usr/sbin/nginx";
+  EXPECT_EQ(protected_by(policy, process), "");
+  process.name = "postgres-main";
+  EXPECT_NE(protected_by(policy, process), "");
+  process.name = "nginx";
+  process.unit = "db.service";
+  EXPECT_NE(protected_by(policy, process), "");
+  process.unit = "";
+  process.exe = "/opt/x/bin/y";
+  EXPECT_NE(protected_by(policy, process), "");
+}
+
+TEST_F(PolicyTest, NamesTheLineThatIsWrong) {
+  for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
+           {"allow = *\nallow", "line 2: expected key = value"},
+           {"alow = *", "line 1: unknown key 'alow'"},
+           {"state_device = maybe", "line 1: state_device: expected allow or refuse"}}) {
+    const auto policy = parse_policy(text);
+    ASSERT_TRUE(policy.has_error()) << text;
+    EXPECT_EQ(policy.error().message(), message);
+  }
+  EXPECT_TRUE(parse_policy("max_duration = 10").has_error());
+}
+
+TEST(Notices, SurviveAnyCutOfTheStream) {
+  const Notice active{Notice::Kind::active, BootTime(123456789s)};
+  const Notice idle{Notice::Kind::idle, BootTime{}};
+  const std::string bytes = encode(active) + encode(idle) + encode(active);
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    NoticeReader reader;
+    std::vector<Notice> found;
+    for (const std::string& piece : {bytes.substr(0, cut), bytes.substr(cut)}) {
+      reader.feed(piece);
+      while (const auto notice = reader.next()) found.push_back(*notice);
+    }
+    ASSERT_EQ(found.size(), 3u) << cut;
+    EXPECT_EQ(found[0].deadline, active.deadline);
+    EXPECT_EQ(found[1].kind, Notice::Kind::idle);
+  }
+}
+
+TEST_F(PolicyTest, TheHaltLatchKeepsItsReasonAndIsLiftedTwice) {
+  os::Host& host = node_.host();
+  EXPECT_FALSE(halt_reason(host, "/var/lib/ordeal"));
+  ASSERT_TRUE(set_halt(host, "/var/lib/ordeal", "two\nlines").has_value());
+  EXPECT_EQ(halt_reason(host, "/var/lib/ordeal"), "two\\x0alines");
+  ASSERT_TRUE(set_halt(host, "/var/lib/ordeal", "").has_value());
+  EXPECT_EQ(halt_reason(host, "/var/lib/ordeal"), "no reason given");
+  EXPECT_TRUE(lift_halt(host, "/var/lib/ordeal").has_value());
+  EXPECT_TRUE(lift_halt(host, "/var/lib/ordeal").has_value());
+  EXPECT_FALSE(halt_reason(host, "/var/lib/ordeal"));
+}
+
+}  // namespace
+}  // namespace ordeal::executor
