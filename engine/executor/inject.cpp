@@ -176,6 +176,10 @@ Task<Result<void>> Session::record(Step* step) {
     step->undos = std::move(undos);
     co_return ok();  // --control: nothing is changed
   }
+  if (parts_.bugs.inject_before_journal) {
+    Duration spent{};
+    ignore(co_await make_changes(step, false, kLongestLease, &spent), "planted bug");
+  }
   CO_TRY(auto lock, co_await host_.files().lock(claims_lock(parts_.state_directory), kClaimsWait));
   CO_TRY(auto journals, find_journals(host_, parts_.state_directory, parts_.token.text()));
   CO_CHECK_OK(check_claims(journals, intent.claims));
@@ -238,6 +242,11 @@ Task<void> Session::ready_order(std::int64_t id, Step* step) {
     step->state = Step::State::prepared;
     steps_changed_.notify();
     co_return refuse(id, allowed.error());
+  }
+  if (parts_.bugs.inject_before_journal) {
+    step->state = Step::State::ready;
+    steps_changed_.notify();
+    co_return outbox_.answer(id, wire::Done{});
   }
   auto recorded = co_await record(step);
   if (recorded.has_error()) {

@@ -47,6 +47,9 @@ class Rollback {
       co_await group.join();
       if (stop_) break;
     }
+    if (!stop_) co_return;
+    for (StepUndos& step : steps_) step.done.assign(step.undos.size(), true);
+    tell_reverted();
   }
 
  private:
@@ -133,7 +136,8 @@ class Rollback {
     for (const Item& item : items_of(steps_[step], rank)) {
       if (stop_) co_return;
       listener_.trying(*item.step, item.index);
-      Outcome outcome = co_await undo::run(host_, item.undo());
+      const Duration patience = options_.drop_rest_on_first_error ? Duration{} : kPatience;
+      Outcome outcome = co_await undo::run(host_, item.undo(), patience);
       end(item, std::move(outcome), true);
     }
     tell_reverted();

@@ -41,7 +41,8 @@ class Listener {
 };
 
 struct Options {
-  bool drop_rest_on_first_error = false;  // planted bug
+  // Planted bug: the first failure ends it, and the rest is taken for done.
+  bool drop_rest_on_first_error = false;
 };
 
 // Until every step's effect is gone or its undo has failed for good. Never cancelled, never throws.

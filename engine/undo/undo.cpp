@@ -155,7 +155,9 @@ bool unit_runs(const os::Host& host, const std::string& unit) {
 }
 
 Task<Attempt> attempt(os::Host& host, model::StartUnit undo) {
-  if (unit_runs(host, undo.unit)) co_return gone("was running already");
+  // Also when it runs: a stop that a dead worker ordered may still be under way in systemd, and
+  // only this order replaces it.
+  const bool ran = unit_runs(host, undo.unit);
   model::Command command;
   command.argv.assign({"/usr/bin/systemctl", "--no-ask-password", "start", "--", undo.unit});
   const auto result = co_await host.processes().run(std::move(command));
@@ -167,7 +169,7 @@ Task<Attempt> attempt(os::Host& host, model::StartUnit undo) {
   }
   Poll poll(host, 5s);
   do {
-    if (unit_runs(host, undo.unit)) co_return done("running");
+    if (unit_runs(host, undo.unit)) co_return ran ? gone("was running already") : done("running");
   } while (co_await poll.wait());
   co_return failed("systemctl start succeeded, but the unit has no process");
 }
@@ -233,7 +235,7 @@ Outcome outcome_of(const Undo& undo) {
   return outcome;
 }
 
-Task<Outcome> run(os::Host& host, Undo undo) {
+Task<Outcome> run(os::Host& host, Undo undo, Duration patience) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   Outcome outcome = outcome_of(undo);
   const BootTime begun = host.clock().now();
@@ -242,7 +244,7 @@ Task<Outcome> run(os::Host& host, Undo undo) {
   while (true) {
     Task<Attempt> next = std::visit([&](auto& u) { return attempt(host, u); }, undo);
     last = co_await std::move(next);
-    if (last.ok || !last.again || host.clock().now() + pause > begun + kPatience) break;
+    if (last.ok || !last.again || host.clock().now() + pause > begun + patience) break;
     co_await host.clock().sleep(pause);
     pause *= 2;
   }

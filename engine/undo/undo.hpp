@@ -26,10 +26,10 @@ std::string name_of(const model::Undo& undo);
 // With `what` and `command` filled in.
 Outcome outcome_of(const model::Undo& undo);
 
-// Runs one undo until it is done or its time is up; failures that may pass are tried again with
-// back-off for kPatience. Never cancelled, never throws.
-Task<Outcome> run(os::Host& host, model::Undo undo);
-
 inline constexpr Duration kPatience = 3s;
+
+// Runs one undo until it is done or its time is up; failures that may pass are tried again with
+// back-off for so long. Never cancelled, never throws.
+Task<Outcome> run(os::Host& host, model::Undo undo, Duration patience = kPatience);
 
 }  // namespace ordeal::undo
