@@ -7,7 +7,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/model/verdict.hpp"
-#include "engine/spec/schema.hpp"
+#include "engine/spec/spec.hpp"
 #include "faults/catalogue.hpp"
 
 namespace ordeal::cli {

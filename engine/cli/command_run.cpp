@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 
@@ -14,9 +13,11 @@
 #include "engine/cli/paths.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
+#include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/random.hpp"
 #include "engine/report/render.hpp"
 #include "engine/spec/spec.hpp"
+#include "engine/spec/yaml.hpp"
 #include "faults/catalogue.hpp"
 
 namespace ordeal::cli {
@@ -38,8 +39,9 @@ std::vector<model::FaultDescription> descriptions() {
 }
 
 std::string new_run_id(os::Random& random) {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  return make_run_id(WallTime(std::chrono::seconds(now)), random.next());
+  asio::io_context loop{1};
+  const os::LinuxClock clock(loop.get_executor());
+  return make_run_id(clock.wall(), random.next());
 }
 
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random) {

@@ -14,6 +14,7 @@
 #include "engine/cli/screen.hpp"
 #include "engine/os/event.hpp"
 #include "engine/os/linux/client/client.hpp"
+#include "engine/os/linux/cgroups.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/files.hpp"
 #include "engine/os/linux/processes.hpp"
@@ -123,8 +124,8 @@ run::Options run_options(const Session& session) {
 class Runner {
  public:
   explicit Runner(Session session)
-      : session_(std::move(session)), clock_(loop_.get_executor()),
-        processes_(loop_.get_executor(), clock_, ""), files_(loop_.get_executor(), clock_),
+      : session_(std::move(session)), clock_(loop_.get_executor()), cgroups_(clock_),
+        processes_(loop_.get_executor(), clock_, cgroups_), files_(loop_.get_executor(), clock_),
         client_(loop_.get_executor(), clock_),
         quiet_plan_(session_.options.command == "plan"),
         archive_(session_.history, session_.run),
@@ -210,6 +211,7 @@ class Runner {
   asio::io_context loop_{1};
   os::LinuxClock clock_;
   os::LinuxRandom random_;
+  os::LinuxCgroups cgroups_;
   os::LinuxProcesses processes_;
   os::LinuxFiles files_;
   os::LinuxClient client_;

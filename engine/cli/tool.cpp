@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "engine/cli/paths.hpp"
+#include "engine/os/linux/cgroups.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/processes.hpp"
 
@@ -13,7 +14,8 @@ Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
   TRY(auto path, executor_path());
   asio::io_context loop{1};
   os::LinuxClock clock(loop.get_executor());
-  os::LinuxProcesses processes(loop.get_executor(), clock, path);
+  os::LinuxCgroups cgroups(clock);
+  os::LinuxProcesses processes(loop.get_executor(), clock, cgroups);
 
   model::Command command;
   command.argv = {path};
@@ -24,12 +26,13 @@ Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
     if (!environment(name).empty()) settings[name] = environment(name);
   }
   std::optional<Result<os::CommandResult>> ended;
-  asio::co_spawn(loop, processes.run(std::move(command), std::move(settings)),
-                 [&](std::exception_ptr problem, Result<os::CommandResult> result) {
-                   if (problem) std::rethrow_exception(problem);
-                   ended.emplace(std::move(result));
-                   loop.stop();
-                 });
+  auto ask = [&]() -> Task<void> {
+    ended.emplace(co_await processes.run(std::move(command), std::move(settings)));
+    loop.stop();
+  };
+  asio::co_spawn(loop, ask, [](std::exception_ptr problem) {
+    if (problem) std::rethrow_exception(problem);
+  });
   loop.run();
   if (!ended) return Error(Code::failed, "ordeal-executor did not answer");
   TRY(auto result, *std::move(ended));
