@@ -53,11 +53,7 @@ std::string signal_reason(int signal) {
   }
 }
 
-Task<void> watch_signals(Wish& wish) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
-  signals.add(SIGQUIT);
-  signals.add(SIGTSTP);
+Task<void> watch_signals(asio::signal_set& signals, Wish& wish) {
   for (;;) {
     const int signal = co_await signals.async_wait(asio::use_awaitable);
     if (signal == SIGTSTP) {
@@ -131,14 +127,19 @@ class Runner {
         archive_(session_.history, session_.run),
         screen_(quiet_plan_ ? nullptr
                             : make_screen(session_.options, session_.run,
-                                          archive_.report_path())) {}
+                                          archive_.report_path())) {
+    signals_.add(SIGQUIT);
+    signals_.add(SIGTSTP);
+  }
 
   report::Report run() {
     asio::co_spawn(loop_, everything(), [this](std::exception_ptr problem) {
       failure_ = problem;
       loop_.stop();
     });
+    os::hold_stop_signals(false);
     loop_.run();
+    os::hold_stop_signals(true);
     if (failure_) say_failure();
     os::reap(session_.executor, 3s);
     if (screen_) screen_->finish(fold_.report());
@@ -154,10 +155,10 @@ class Runner {
   Task<void> everything() {
     const BootTime start = clock_.now();
     if (screen_) {
-      co_await (the_run() || watch_signals(wish_) || control() ||
+      co_await (the_run() || watch_signals(signals_, wish_) || control() ||
                 redraw(clock_, *screen_, fold_, start));
     } else {
-      co_await (the_run() || watch_signals(wish_) || control());
+      co_await (the_run() || watch_signals(signals_, wish_) || control());
     }
   }
 
@@ -209,6 +210,7 @@ class Runner {
 
   Session session_;
   asio::io_context loop_{1};
+  asio::signal_set signals_{loop_, SIGINT, SIGTERM, SIGHUP};
   os::LinuxClock clock_;
   os::LinuxRandom random_;
   os::LinuxCgroups cgroups_;

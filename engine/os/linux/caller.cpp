@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -96,6 +97,13 @@ Result<void> give_to(const std::string& path, const Caller& who) {
   if (!is_root() || who.uid == 0) return ok();
   if (::chown(path.c_str(), who.uid, who.gid) != 0) return Error::system(errno, path);
   return ok();
+}
+
+void hold_stop_signals(bool hold) {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaddset(&signals, signal);
+  ::sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, nullptr);
 }
 
 TerminalSize terminal_size(int fd) {

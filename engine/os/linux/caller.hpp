@@ -30,6 +30,10 @@ Result<void> replace_file(const std::string& path, const std::string& bytes);
 // Hands a path to the caller, when we are root for somebody else.
 Result<void> give_to(const std::string& path, const Caller& caller);
 
+// Holds back INT, TERM, HUP and QUIT, or lets them through again: between the end of a run and the
+// end of its reports a signal must neither kill us nor be lost.
+void hold_stop_signals(bool hold);
+
 // Columns and rows of the terminal on `fd`, or nothing when it is none.
 struct TerminalSize {
   int columns = 0;
