@@ -198,7 +198,8 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
       worst = model::worse_of(worst, Exit::refused);
       continue;
     }
-    Session session{options, experiment, prepared[i].run, options.seed.value_or(random.next() >> 32),
+    const std::uint64_t seed = options.seed.value_or(random.next() >> 32);
+    Session session{options, experiment, prepared[i].run, seed,
                     std::move(prepared[i].executor), std::move(prepared[i].control),
                     history_directory(who), who.name};
     events = Archive(session.history, session.run).events_path();

@@ -32,6 +32,7 @@ class Keeper {
   explicit Keeper(KeeperParts parts) : parts_(std::move(parts)), host_(parts_.host) {}
 
   Task<int> run() {
+    parts_.self_kill.arm(host_.clock().now() + kIdleReach);
     co_await (worker_ends() || read_notices() || watch_silence() || watch_halt());
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     if (!end_) {
@@ -65,22 +66,19 @@ class Keeper {
 
   void heard(const Notice& notice) {
     last_ = notice;
-    if (notice.kind == Notice::Kind::idle) {
-      parts_.self_kill.disarm();
-    } else {
-      parts_.self_kill.arm(notice.deadline + kSelfKillSlack);
-    }
+    if (notice.kind != Notice::Kind::idle) parts_.self_kill.arm(notice.deadline + kSelfKillSlack);
     heard_.notify();
   }
 
   // Returns when the worker has not been heard of for too long while it held something.
   Task<void> watch_silence() {
     while (true) {
+      const BootTime now = host_.clock().now();
       if (last_.kind == Notice::Kind::idle) {
-        co_await heard_.wait();
+        parts_.self_kill.arm(now + kIdleReach);
+        co_await heard_.wait_until(host_.clock(), now + kIdlePulse);
         continue;
       }
-      const BootTime now = host_.clock().now();
       const BootTime noticed = last_.deadline + kLapseNoticed;
       const BootTime limit = last_.deadline + kSilence;
       if (now >= limit) {

@@ -29,6 +29,12 @@ class WorkerProcess {
   virtual std::string state() const = 0;
 };
 
+// While nothing is injected: how often a process shows the kernel that it lives, and when the
+// kernel kills it otherwise. Three wake-ups a minute; none that was
+// stopped stays for ever.
+inline constexpr Duration kIdlePulse = 20s;
+inline constexpr Duration kIdleReach = 45s;
+
 struct Notice {
   enum class Kind : char {
     active = 'A',     // worker: something is injected; the lease ends at `deadline`

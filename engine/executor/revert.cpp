@@ -202,7 +202,7 @@ void Session::deadlines_changed() {
     notice.kind = Notice::Kind::active;
     notice.deadline = *earliest;
   } else {
-    parts_.self_kill.disarm();
+    parts_.self_kill.arm(host_.clock().now() + kIdleReach);
   }
   notice_ = encode(notice);
   notice_changed_.notify();
@@ -261,11 +261,9 @@ Task<void> Session::watch() {
     if (!lapsed.empty()) handlers_.spawn(revert_quietly(std::move(lapsed), "lease lapsed"));
     if (!overdue.empty()) handlers_.spawn(revert_quietly(std::move(overdue), "deadline"));
     if (!failed.empty()) handlers_.spawn(revert_quietly(std::move(failed), "tried again"));
-    if (next == BootTime::max()) {
-      co_await deadline_changed_.wait();
-    } else {
-      co_await deadline_changed_.wait_until(host_.clock(), next);
-    }
+    const bool idle = next == BootTime::max();
+    if (idle && rollbacks_ == 0) parts_.self_kill.arm(now + kIdleReach);
+    co_await deadline_changed_.wait_until(host_.clock(), std::min(next, now + kIdlePulse));
   }
 }
 

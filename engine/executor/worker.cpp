@@ -29,6 +29,7 @@ Session::Session(WorkerParts parts, asio::any_io_executor executor)
       outbox_(parts_.wire) {}
 
 Task<int> Session::run() {
+  parts_.self_kill.arm(host_.clock().now() + kIdleReach);
   co_await (serve() || background());
   parts_.self_kill.disarm();
   parts_.wire.close();

@@ -257,7 +257,7 @@ struct RecoveryMeasured {
 BOOST_DESCRIBE_STRUCT(RecoveryMeasured, (), (recovered, after, held))
 
 // The run ends here because something said no before anything was touched: in the plan phase exit 3
-// (policy, limits, claims, capability, halt, dirty host), in the baseline phase exit 4 (not steady).
+// (policy, limits, claims, capability, halt, dirty host), in the baseline phase 4 (not steady).
 struct RunRefused {
   static constexpr const char* kKind = "refused";
   Phase phase = Phase::plan;

@@ -26,7 +26,7 @@ enum class ParameterKind {
   addresses,        // 10.0.0.1, 10.0.0.0/24, [..], ::1 -> list of texts "address/prefix"
   path,             // absolute path      -> text
   signal,           // TERM, KILL, ...    -> text without SIG
-  restore,          // unit | supervisor | none | {argv: [...], timeout} -> {"how": ..., "argv": [...]}
+  restore,          // unit | supervisor | none | {argv: [..]} -> {"how": ..., "argv": [..]}
   argv,             // ["/abs/program", "arg"] -> list of texts
 };
 BOOST_DESCRIBE_ENUM(ParameterKind, duration, percent, bytes, bytes_or_percent, integer, boolean,

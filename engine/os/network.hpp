@@ -34,7 +34,7 @@ class Links {
   virtual Result<void> add_ifb(const std::string& name) = 0;
   // Code::gone when it is not there. Refuses (Code::refused) what does not bear our mark.
   virtual Result<void> remove(const std::string& name) = 0;
-  // Deletes several links of ours in one request where the kernel can; names that are gone are fine.
+  // Deletes several links of ours, in one request where the kernel can; gone names are fine.
   virtual Result<void> remove_all(std::span<const std::string> names) = 0;
   // Modules that this process loaded and leaves loaded.
   virtual std::vector<std::string> loaded_modules() const = 0;

@@ -60,7 +60,8 @@ class Processes {
   virtual Result<std::vector<std::string>> marks() const = 0;
 
   // Runs a command without a shell in its own session, stdin closed, environment: PATH, LANG=C and
-  // `environment`. At the timeout its process group is killed. Error: could not start.
+  // `environment`. At the timeout its process group is killed; it dies with this process, so that
+  // what it was to do does not come after somebody else has undone it. Error: could not start.
   virtual Task<Result<CommandResult>> run(model::Command command,
                                           std::map<std::string, std::string> environment = {}) = 0;
 };

@@ -30,7 +30,8 @@ Result<boost::json::object> open(std::string_view text, std::size_t limit) {
   boost::json::object object = value.get_object();
   TRY(auto version, take_number(object, "v"));
   if (version != kVersion) {
-    return Error(Code::invalid, fmt::format("frame of version {}, {} is spoken", version, kVersion));
+    return Error(Code::invalid,
+                 fmt::format("frame of version {}, {} is spoken", version, kVersion));
   }
   return object;
 }

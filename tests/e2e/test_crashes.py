@@ -29,7 +29,7 @@ def executors_below(pid):
 class Crashes(EndToEnd):
     def begin_pause(self):
         victim, port = self.service()
-        path = self.write(FILE.format(name="crash", port=port, during="web.success >= 0%",
+        path = self.write(FILE.format(name="crash", port=port, during="web.success >= 99%",
                                       abort_if="[ host.memory_available < 1% ]",
                                       method=PAUSE.format(port=port, duration="40s")))
         run = self.begin("run", path)

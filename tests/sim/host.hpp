@@ -111,8 +111,8 @@ class SimProcesses : public os::Processes, private Seam {
 
  private:
   Result<model::ProcessId> fork_helper(const model::SpawnHelper& helper);
-  Result<os::CommandResult> carry_out(const std::vector<std::string>& argv);
-  Result<os::CommandResult> systemctl(const std::vector<std::string>& argv);
+  void systemctl(const std::vector<std::string>& argv,
+                 const std::shared_ptr<os::CommandResult>& out, WaitId wait);
 };
 
 class SimLinks : public os::Links, private Seam {

@@ -194,11 +194,12 @@ bool Machine::start_unit(const std::string& unit) {
   const auto found = services.find(unit);
   if (found == services.end() || found->second.start_fails) return false;
   Service& service = found->second;
-  if (!service.active) {
-    service.active = true;
-    taken_down.erase(unit);
-    for (int i = 0; i < service.count; ++i) start_one(unit);
-  }
+  service.active = true;
+  taken_down.erase(unit);
+  const int running = static_cast<int>(of_service(unit).size());
+  // What its supervisor is about to start anyway is left to it.
+  if (running > 0 && service.restart_after) return true;
+  for (int i = running; i < service.count; ++i) start_one(unit);
   return true;
 }
 
@@ -241,6 +242,7 @@ void Machine::power_loss() {
   add_process(std::move(init));
   for (auto& [key, service] : services) {
     service.active = true;  // every service is enabled
+    ++service.job;
     for (int i = 0; i < service.count; ++i) start_one(key);
   }
 }

@@ -54,6 +54,7 @@ struct Service {
   bool ignores_term = false;
   bool active = true;
   bool start_fails = false;
+  std::uint64_t job = 0;           // of systemd: a newer order replaces an older one
   std::string protected_because;
 };
 

@@ -169,6 +169,7 @@ Result<std::vector<std::string>> SimProcesses::marks() const {
 
 // ---- Commands -----------------------------------------------------------------------------------
 
+// The child dies with its parent; what it had ordered of systemd by then goes on without it.
 Task<Result<os::CommandResult>> SimProcesses::run(
     model::Command command, std::map<std::string, std::string>) {
   if (!alive()) co_return dead();
@@ -176,77 +177,69 @@ Task<Result<os::CommandResult>> SimProcesses::run(
     world_.violation("a command without an absolute path");
   }
   const std::string program = command.argv.empty() ? "" : command.argv.front();
-  Duration time = takes(machine_.command_takes);
-  const bool is_systemctl = program.ends_with("/systemctl");
-  if (is_systemctl) {
-    const auto service = machine_.services.find(command.argv.back());
-    if (service != machine_.services.end()) time += service->second.start_takes;
-  }
-  // The child lives on when its parent dies: what it does, it does.
-  const auto out = std::make_shared<std::optional<Result<os::CommandResult>>>();
-  const WaitId wait = world_.next_wait();
   world_.point(node_, program, "before");
   if (!alive()) co_return dead();
   if (world_.prng().chance(machine_.misfortunes.call_fails)) {
     ++machine_.injected_failures;
     co_return injected(world_.prng(), "start " + program);
   }
-  const std::vector<std::string> argv = command.argv;
-  world_.at(world_.now() + std::min(time, command.timeout), [this, argv, out, wait, time, command] {
-    if (time > command.timeout) {
-      os::CommandResult late;
-      late.timed_out = true;
-      late.exit_code = 128 + SIGKILL;
-      *out = late;
-    } else {
-      *out = carry_out(argv);
-    }
-    world_.wake(wait);
-  });
-  co_await world_.suspend(node_, wait);
+  const BootTime deadline = world_.now() + command.timeout;
+  co_await sleep(takes(machine_.command_takes));
   if (!alive()) co_return dead();
+  const bool is_systemctl = program.ends_with("/systemctl") && machine_.systemd;
+  const auto out = std::make_shared<os::CommandResult>();
+  if (is_systemctl) {
+    const WaitId wait = world_.next_wait();
+    world_.wake_at(deadline, wait);
+    out->timed_out = true;  // until it is done
+    systemctl(command.argv, out, wait);
+    co_await world_.suspend(node_, wait);
+    if (!alive()) co_return dead();
+    if (out->timed_out) out->exit_code = 128 + SIGKILL;
+  } else {
+    const auto found = machine_.commands.find(program);
+    if (found == machine_.commands.end()) co_return Error::system(ENOENT, "start " + program);
+    *out = found->second(machine_, command.argv);
+  }
   world_.point(node_, program, "after");
   if (!alive()) co_return dead();
-  if (!*out) co_return Error(Code::failed, "woken early");
-  co_return std::move(**out);
+  co_return *out;
 }
 
-// Runs in the child, at the moment of its end.
-Result<os::CommandResult> SimProcesses::carry_out(const std::vector<std::string>& argv) {
-  if (argv.front().ends_with("/systemctl")) return systemctl(argv);
-  const auto found = machine_.commands.find(argv.front());
-  if (found == machine_.commands.end()) return Error::system(ENOENT, "start " + argv.front());
-  return found->second(machine_, argv);
-}
-
-Result<os::CommandResult> SimProcesses::systemctl(const std::vector<std::string>& argv) {
-  if (!machine_.systemd) return Error::system(ENOENT, "start systemctl");
+// Gives the order; its end is written to `out` and wakes `wait`.
+void SimProcesses::systemctl(const std::vector<std::string>& argv,
+                             const std::shared_ptr<os::CommandResult>& out, WaitId wait) {
   std::string verb;
   for (std::size_t i = 1; i < argv.size() && verb.empty(); ++i) {
     if (!argv[i].starts_with('-')) verb = argv[i];
   }
-  const std::string& unit = argv.back();
-  os::CommandResult result;
-  const auto service = machine_.services.find(unit);
-  if (service == machine_.services.end()) {
-    result.exit_code = verb == "show" || verb == "is-active" ? 4 : 5;
-    result.errors = "Unit " + unit + " not loaded.";
-    return result;
+  const std::string unit = argv.back();
+  const auto found = machine_.services.find(unit);
+  BootTime done = world_.now() + 1us;
+  std::uint64_t job = 0;
+  if (found != machine_.services.end() && (verb == "stop" || verb == "start")) {
+    job = ++found->second.job;
+    if (found->second.active != (verb == "start")) done += takes(found->second.start_takes);
   }
-  if (verb == "stop") {
-    machine_.take_down(unit, sim::Machine::Trace{"start_unit", unit, true});
-  } else if (verb == "start") {
-    if (!machine_.start_unit(unit)) {
-      result.exit_code = 1;
-      result.errors = "Job for " + unit + " failed.";
+  world_.at(done, [&machine = machine_, &world = world_, verb, unit, job, out, wait] {
+    out->timed_out = false;
+    const auto service = machine.services.find(unit);
+    if (service == machine.services.end()) {
+      out->exit_code = verb == "is-active" ? 4 : 5;
+      out->errors = "Unit " + unit + " not loaded.";
+    } else if (job != service->second.job && job != 0) {
+      out->exit_code = 1;
+      out->errors = "Job for " + unit + " canceled.";
+    } else if (verb == "stop") {
+      machine.take_down(unit, sim::Machine::Trace{"start_unit", unit, true});
+    } else if (verb == "start" && !machine.start_unit(unit)) {
+      out->exit_code = 1;
+      out->errors = "Job for " + unit + " failed.";
+    } else if (verb == "is-active") {
+      out->exit_code = service->second.active ? 0 : 3;
     }
-  } else if (verb == "is-active") {
-    result.exit_code = service->second.active ? 0 : 3;
-    result.output = service->second.active ? "active\n" : "inactive\n";
-  } else if (verb == "show") {
-    result.output = service->second.active ? "ActiveState=active\n" : "ActiveState=inactive\n";
-  }
-  return result;
+    world.wake(wait);
+  });
 }
 
 }  // namespace ordeal::sim

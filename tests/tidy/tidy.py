@@ -37,7 +37,7 @@ ALLOWED = {
 WIRING = {"engine/executor/main.cpp"}
 
 BANNED = [
-    (r"(?<!Error::)\bsystem\s*\(", "a shell"),
+    (r"(?<!Error::)(?<!Error )\bsystem\s*\(", "a shell"),
     (r"\bpopen\s*\(", "a shell"),
     (r'"/bin/(ba)?sh"|"-c"', "a shell"),
     (r"\bsteady_timer\b|\bbasic_waitable_timer\b", "time comes from os::Clock"),

@@ -146,6 +146,7 @@ Task<Result<CommandResult>> LinuxProcesses::run(model::Command command,
   plan.environment = plain_environment(environment);
   plan.descriptors = {-1, output.write.get(), errors.write.get()};
   plan.own_session = true;
+  plan.dies_with_parent = true;  // what a dead process ordered must not come after its undo
   CO_TRY(Spawned child, spawn(plan));
   RunningCommand running(children_, executor_, std::move(child));
   output.write.reset();

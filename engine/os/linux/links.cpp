@@ -104,8 +104,8 @@ Result<void> LinuxLinks::can_ifb() const {
   });
   if (tried.has_error() && tried.error().code() == Code::unsupported) {
     return Error(Code::unsupported,
-                 "this kernel has no ifb driver (CONFIG_IFB); install the package with the kernel's "
-                 "extra modules");
+                 "this kernel has no ifb driver (CONFIG_IFB); install the package with the "
+                 "kernel's extra modules");
   }
   return tried;
 }

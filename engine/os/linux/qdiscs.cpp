@@ -104,7 +104,8 @@ Result<void> LinuxQdiscs::add_netem(const std::string& link, const model::Netem&
 
 Result<QdiscStats> LinuxQdiscs::stats(const std::string& link) const {
   TRY(auto index, index_of(link));
-  Message message = qdisc_message(RTM_GETQDISC, 0, index);
+  // Without ECHO kernels before 6.3 tell only those who listen to a multicast group.
+  Message message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, index);
   TRY(auto reply, route_.get(message, "read the qdisc of " + link));
   const nlattr* all = reply.find(sizeof(tcmsg), TCA_STATS2);
   QdiscStats stats;

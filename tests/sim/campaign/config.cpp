@@ -52,7 +52,7 @@ bool Config::strict() const {
 }
 
 Config make_config(std::uint64_t seed) {
-  Prng prng(seed * 0x9e3779b97f4a7c15 + 1);
+  Prng prng(Prng(seed).next());  // neighbours have nothing in common
   Config out;
   out.seed = seed;
   out.misfortunes = make_misfortunes(prng);

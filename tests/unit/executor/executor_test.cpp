@@ -178,6 +178,18 @@ TEST_F(ExecutorTest, AStoppedKeeperDiesTwoSecondsAfterTheLastLeaseItHeardOf) {
   EXPECT_EQ(stopped("shop.service"), 0u);
 }
 
+TEST_F(ExecutorTest, AnIdleWorkerThatIsStoppedDoesNotStayForEver) {
+  Pair pair(machine_);
+  pair.read_for(200s);
+  EXPECT_TRUE(pair.worker().alive());
+  EXPECT_TRUE(pair.keeper().alive());
+  pair.worker().stop();
+  pair.close_wire();
+  pair.read_for(50s);
+  EXPECT_FALSE(pair.worker().alive());
+  EXPECT_FALSE(pair.keeper().alive());
+}
+
 TEST_F(ExecutorTest, RecoverUndoesWhatNobodyElseCan) {
   {
     Pair pair(machine_);
