@@ -1,6 +1,6 @@
 // The delay distributions of netem, computed instead of read from /usr/lib/tc: a table of values at
-// equal steps of probability, in 1/8192 of the standard deviation around 0. The formulas are those
-// of iproute2 (netem/normal.c, pareto.c, paretonormal.c).
+// equal steps of probability, in 1/8192 of the standard deviation around 0. The formulas follow
+// iproute2 (netem/normal.c, pareto.c, paretonormal.c).
 #pragma once
 
 #include <cstdint>
