@@ -57,6 +57,7 @@ model::FaultDescription describe() {
        .choices = {"add", "reach"}},
   };
   out.target = model::TargetKind::host_or_unit;
+  out.needs = {"root"};
   out.example =
       "- fault: cpu.load\n"
       "  with: { load: 80%, of: host, mode: add }\n"

@@ -55,6 +55,7 @@ model::FaultDescription describe() {
        .maximum = kPiB},
   };
   out.exactly_one_of = {{"percent", "size", "reserve"}};
+  out.needs = {"root"};
   out.example =
       "- fault: disk.fill\n"
       "  with: { path: /srv/data, percent: 95% }\n"

@@ -298,7 +298,8 @@ std::string description_name(const testing::TestParamInfo<std::size_t>& info) {
   return out;
 }
 
-INSTANTIATE_TEST_SUITE_P(Contract, EveryDescription, testing::Range<std::size_t>(0, 9),
+INSTANTIATE_TEST_SUITE_P(Contract, EveryDescription,
+                         testing::Range<std::size_t>(0, catalogue().size()),
                          description_name);
 
 }  // namespace
