@@ -3,8 +3,15 @@
 # Each script copies itself into $base, so that an experiment can name it by an absolute path
 # (`restore: { argv: [/var/lib/ordeal-services/shop.sh, start, ...] }`) wherever this repository is.
 # Only root can write there; the services themselves run as nobody.
+#
+# ORDEAL_SERVICES names another folder, ORDEAL_PORTS is added to every port: scripts/demo uses both.
+# The copies remember them.
 
-base=/var/lib/ordeal-services
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+base=${ORDEAL_SERVICES:-/var/lib/ordeal-services}
+ports_from=${ORDEAL_PORTS:-0}
+# shellcheck source=/dev/null
+if [ -r "$here/settings" ]; then . "$here/settings"; fi
 run_as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
 
 die() {
@@ -19,10 +26,9 @@ need() {
 prepare() {
   [ "$(id -u)" = 0 ] || die "must be started as root (the services run as nobody)"
   mkdir -p "$base"
-  local here
-  here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
   if [ "$here" != "$base" ]; then
     install -m 0755 "$here"/*.sh "$base"
+    printf 'base=%q\nports_from=%q\n' "$base" "$ports_from" >"$base/settings"
   fi
 }
 
@@ -31,10 +37,13 @@ make_folder() {
   install -d -o nobody -g nogroup -m 0755 "$1"
 }
 
-# is_running PIDFILE: the process of the pid file lives.
+# is_running PIDFILE: the process of the pid file lives, and is one of ours: after a crash the
+# number may belong to somebody else.
 is_running() {
-  [ -s "$1" ] && kill -0 "$(head -1 "$1")" 2>/dev/null
-}
+  local pid stat
+  [ -s "$1" ] && read -r pid <"$1" && read -r stat <"/proc/$pid/stat" 2>/dev/null || return 1
+  [[ $stat =~ \((nginx|redis-server|postgres)\)\ ([A-Z]) && ${BASH_REMATCH[2]} != Z ]]
+} 2>/dev/null
 
 # wait_for SECONDS COMMAND...: until the command succeeds.
 wait_for() {
@@ -55,11 +64,14 @@ is_gone() {
   ! is_running "$1"
 }
 
-# stop_pid PIDFILE [SIGNAL]: by pid, never by name; waits until it is gone.
+# stop_pid PIDFILE [SIGNAL]: by pid, never by name, even when it is stopped; waits until it is gone.
 stop_pid() {
+  local pid
   is_running "$1" || return 0
-  kill "-${2:-TERM}" "$(head -1 "$1")"
-  wait_for 20 is_gone "$1" || die "$(head -1 "$1") of $1 does not end"
+  read -r pid <"$1"
+  kill "-${2:-TERM}" "$pid"
+  kill -CONT "$pid" 2>/dev/null || true
+  wait_for 20 is_gone "$1" || die "pid $pid of $1 does not end"
 }
 
 # A small file system of its own at PATH, so that disk.fill has something it may fill.

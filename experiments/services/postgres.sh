@@ -13,6 +13,7 @@ set -euo pipefail
 postgres=$base/postgres
 data=$postgres/data
 bin=/usr/lib/postgresql/15/bin
+port=$((15432 + ports_from))
 
 start() {
   prepare
@@ -25,7 +26,7 @@ start() {
       --locale=C --encoding=UTF8 >"$postgres/initdb.log"
   fi
   "${run_as[@]}" "$bin/pg_ctl" start --silent --wait --timeout=30 --pgdata="$data" \
-    --log="$postgres/log" --options="-p 15432 -h 127.0.0.1 -k '' -c autovacuum=off"
+    --log="$postgres/log" --options="-p $port -h 127.0.0.1 -k '' -c autovacuum=off"
 }
 
 stop() {
@@ -38,7 +39,7 @@ case ${1:-} in
   stop) stop ;;
   status)
     if is_running "$data/postmaster.pid"; then
-      echo "postgres pid $(head -1 "$data/postmaster.pid") port 15432"
+      echo "postgres pid $(head -1 "$data/postmaster.pid") port $port"
     else
       echo "postgres stopped"
     fi

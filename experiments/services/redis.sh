@@ -16,8 +16,8 @@ parts=(primary replica)
 
 port_of() {
   case $1 in
-    primary) echo 16379 ;;
-    replica) echo 16380 ;;
+    primary) echo $((16379 + ports_from)) ;;
+    replica) echo $((16380 + ports_from)) ;;
     *) die "no part is called $1: ${parts[*]}" ;;
   esac
 }
@@ -35,8 +35,8 @@ EOF
   if [ "$1" = primary ]; then
     printf 'appendonly yes\nappendfsync everysec\n' >>"$redis/$1.conf"
   else
-    printf 'replicaof 127.0.0.1 16379\nrepl-ping-replica-period 1\nrepl-timeout 5\n' \
-      >>"$redis/$1.conf"
+    printf 'replicaof 127.0.0.1 %s\nrepl-ping-replica-period 1\nrepl-timeout 5\n' \
+      "$(port_of primary)" >>"$redis/$1.conf"
   fi
 }
 

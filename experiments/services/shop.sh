@@ -34,7 +34,8 @@ write_paths() {
 }
 
 write_backend() {
-  local number=${1#backend-}
+  local port
+  port=$(port_of "$1")
   {
     write_head "$1"
     cat <<EOF
@@ -43,10 +44,10 @@ $(write_paths "$1")
   access_log off;
   keepalive_requests 100000;
   server {
-    listen 127.0.0.1:900$number;
+    listen 127.0.0.1:$port;
     location / {
       default_type text/plain;
-      return 200 "backend $number\n";
+      return 200 "$1\n";
     }
   }
 }
@@ -65,13 +66,13 @@ $(write_paths front)
   access_log $shop/log/access.log;
   keepalive_requests 100000;
   upstream backends {
-    server 127.0.0.1:9001 max_fails=1 fail_timeout=2s;
-    server 127.0.0.1:9002 max_fails=1 fail_timeout=2s;
-    server 127.0.0.1:9003 max_fails=1 fail_timeout=2s;
+    server 127.0.0.1:$(port_of backend-1) max_fails=1 fail_timeout=2s;
+    server 127.0.0.1:$(port_of backend-2) max_fails=1 fail_timeout=2s;
+    server 127.0.0.1:$(port_of backend-3) max_fails=1 fail_timeout=2s;
     keepalive 16;
   }
   server {
-    listen 127.0.0.1:8080;
+    listen 127.0.0.1:$(port_of front);
     location / {
       proxy_pass http://backends;
       proxy_http_version 1.1;
@@ -88,8 +89,8 @@ EOF
 
 port_of() {
   case $1 in
-    front) echo 8080 ;;
-    backend-[123]) echo "900${1#backend-}" ;;
+    front) echo $((8080 + ports_from)) ;;
+    backend-[123]) echo $((9000 + ${1#backend-} + ports_from)) ;;
     *) die "no part is called $1: ${parts[*]}" ;;
   esac
 }
@@ -106,7 +107,7 @@ start_part() {
 
 start() {
   prepare
-  need nginx nginx-light
+  need nginx nginx
   make_folder "$shop"
   make_folder "$shop/tmp"
   mount_small "$shop/log" 128m
