@@ -245,8 +245,9 @@ struct HostChecked {
   std::vector<ResidueItem> residue;
   std::vector<std::string> changed_by_others;
   std::vector<std::string> kept;  // modules that we loaded and leave
+  std::string lost;               // why the executor was lost; empty: it stayed to the end
 };
-BOOST_DESCRIBE_STRUCT(HostChecked, (), (host, clean, residue, changed_by_others, kept))
+BOOST_DESCRIBE_STRUCT(HostChecked, (), (host, clean, residue, changed_by_others, kept, lost))
 
 struct RecoveryMeasured {
   static constexpr const char* kKind = "recovery";

@@ -294,6 +294,7 @@ void Fold::on(const model::HostChecked& event) {
   } else {
     *found = event;
   }
+  if (!event.lost.empty()) say("bad", printable(event.lost, 2000));
   if (event.clean) return say("good", "host " + printable(event.host) + " is clean");
   for (const auto& item : event.residue) {
     say("bad", fmt::format("left on {}: {}", printable(event.host), printable(item.what)));

@@ -126,6 +126,7 @@ void PlainLog::on_step(const model::StepChanged& event) {
 }
 
 void PlainLog::on_host(const model::HostChecked& event) {
+  if (!event.lost.empty()) star(at() + printable(event.lost, 2000));
   if (event.clean) return star(at() + "host " + printable(event.host) + " clean");
   for (const auto& item : event.residue) {
     star(at() + "LEFT on " + printable(event.host) + ": " + printable(item.what) +

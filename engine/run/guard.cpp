@@ -35,21 +35,25 @@ Task<void> Run::watch_time() {
   for (;;) {
     co_await around_.clock.sleep_until(last_tick_ + kTick);
     const BootTime at = now();
-    // A machine that slept, or a front that was stopped: every lease has lapsed meanwhile.
-    if (at - last_tick_ > options_.lease + 1s && !active_.empty()) {
-      stop(AbortCause::suspended,
-           fmt::format("ordeal did not run for {} (suspended or stopped); every lease lapsed",
-                       format_short(at - last_tick_)));
-    }
-    last_tick_ = at;
     evaluate(at);
+    last_tick_ = at;
     for (Samples& slice : judge_.slices(at)) emit(std::move(slice));
     renew_lease(at);
   }
 }
 
+// A machine that slept, or a front that was stopped: leases have lapsed meanwhile, samples are
+// missing. Looked for before anything that came in during the sleep is given another meaning.
+void Run::notice_suspension(BootTime at) {
+  if (active_.empty() || at - last_tick_ <= options_.lease - options_.renew) return;
+  stop(AbortCause::suspended,
+       fmt::format("ordeal did not run for {} (suspended or stopped), so leases lapsed",
+                   format_short(at - last_tick_)));
+}
+
 void Run::evaluate(BootTime at) {
   if (phase_ == Phase::read || phase_ == Phase::plan) return;
+  notice_suspension(at);
   for (ConditionStatus& status : judge_.update(at)) {
     const bool broken = status.truth == Truth::broken && phase_ == Phase::fault &&
                         status.id.find("during") != status.id.npos;
@@ -80,6 +84,7 @@ Task<void> Run::watch_person() {
 }
 
 void Run::on_step_reverted(const wire::StepReverted& reverted) {
+  notice_suspension(now());
   StepChanged changed;
   changed.step = reverted.step;
   changed.host = host_;
@@ -109,6 +114,7 @@ void Run::on_step_reverted(const wire::StepReverted& reverted) {
 
 void Run::on_lost(const std::string& reason, const std::optional<wire::KeeperReport>& keeper) {
   if (leaving_) return;
+  notice_suspension(now());
   executor_lost_ = true;
   keeper_clean_ = keeper && keeper->clean;
   std::string said = "its keeper said nothing";
@@ -119,7 +125,8 @@ void Run::on_lost(const std::string& reason, const std::optional<wire::KeeperRep
       if (!undo.ok) keeper_residue_.push_back({undo.what + ": " + undo.text, undo.command});
     }
   }
-  stop(AbortCause::executor, fmt::format("the executor was lost: {}; {}", reason, said));
+  lost_text_ = fmt::format("the executor was lost: {}; {}", reason, said);
+  stop(AbortCause::executor, lost_text_);
   stopped_.notify();
 }
 

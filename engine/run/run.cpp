@@ -124,8 +124,10 @@ Task<void> Run::revert_everything() {
     std::vector<std::string> all;
     auto answer = co_await executor_->revert(std::move(all));
     if (answer.has_error()) note("warning", "revert: " + answer.error().message());
+    co_await hear_keeper();
   }
-  if (stop_) emit(AbortDone{now() - std::min(stop_sample_time_, begun)});
+  const bool put_back = executor_lost_ ? keeper_clean_ : active_.empty();
+  if (stop_ && put_back) emit(AbortDone{now() - std::min(stop_sample_time_, begun)});
 }
 
 Task<void> Run::recovery() {
@@ -167,11 +169,18 @@ void Run::judge_fault() {
   for (SliSummary& summary : judge_.summaries(Phase::recovery)) emit(std::move(summary));
 }
 
+// A worker that is gone is put right by its keeper, which then says what it did.
+Task<void> Run::hear_keeper() {
+  while (executor_->lost() && !executor_lost_) co_await stopped_.wait();
+}
+
 Task<void> Run::check_host() {
+  co_await hear_keeper();
   leaving_ = !executor_lost_;
   HostChecked checked;
   checked.host = host_;
   if (executor_lost_) {
+    checked.lost = lost_text_;
     checked.clean = keeper_clean_;
     checked.residue = keeper_residue_;
     if (!keeper_clean_ && checked.residue.empty()) {

@@ -29,6 +29,7 @@ class Run {
   Task<void> revert_everything();
   Task<void> recovery();
   Task<void> check_host();
+  Task<void> hear_keeper();
   void judge_fault();
   void finish();
   Task<void> phases();
@@ -60,6 +61,7 @@ class Run {
   Task<void> watch_person();
   void on_sample(probe::Sample sample);
   void evaluate(BootTime now);
+  void notice_suspension(BootTime now);
   void renew_lease(BootTime now);
   void on_step_reverted(const wire::StepReverted& reverted);
   void on_lost(const std::string& reason, const std::optional<wire::KeeperReport>& keeper);
@@ -104,6 +106,7 @@ class Run {
   bool leaving_ = false;      // everything is put back; a lost executor is no news any more
   bool keeper_clean_ = false;
   bool executor_lost_ = false;
+  std::string lost_text_;
   std::vector<model::ResidueItem> keeper_residue_;
   std::map<std::size_t, std::int64_t> completed_;  // samples scheduled in the baseline, by SLI
   BootTime baseline_begin_{};

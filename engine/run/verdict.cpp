@@ -151,6 +151,8 @@ Verdict VerdictFold::verdict() const {
         case AbortCause::suspended: out.run = RunEnd::interrupted; break;
       }
     }
+    // Whatever else happened: a machine whose executor was lost was not under control.
+    if (host_ && !host_->lost.empty()) out.run = RunEnd::error;
     exit = exit_of(out);
   }
   out.exit = static_cast<int>(exit);

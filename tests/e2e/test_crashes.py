@@ -1,12 +1,15 @@
-"""kill -9 and SIGSTOP of front, worker, keeper and all of them: the machine is put back."""
+"""kill -9 and SIGSTOP of front, worker, keeper and of all of them, with every fault active at once:
+the machine is put back, and the exit code says what happened."""
 import os
 import pathlib
 import signal
 import time
 import unittest
 
-from harness import EndToEnd, state_of, wait_until
-from test_exit_codes import FILE, PAUSE
+from crash_bed import EVERYTHING, Bed
+from harness import EndToEnd, wait_until
+
+LEASE = 5
 
 
 def executors_below(pid):
@@ -27,75 +30,99 @@ def executors_below(pid):
 
 
 class Crashes(EndToEnd):
-    def begin_pause(self):
-        victim, port = self.service()
-        path = self.write(FILE.format(name="crash", port=port, during="web.success >= 99%",
-                                      abort_if="[ host.memory_available < 1% ]",
-                                      method=PAUSE.format(port=port, duration="40s")))
-        run = self.begin("run", path)
-        wait_until(lambda: state_of(victim.pid) == "T", 30, "the fault is active")
-        keeper, worker = executors_below(run.pid)
-        return victim, run, keeper, worker
+    def begin_everything(self):
+        bed = Bed(self)
+        run = self.begin("run", self.write(bed.file()))
+        missing = EVERYTHING
+        deadline = time.monotonic() + 40
+        while missing and time.monotonic() < deadline and run.poll() is None:
+            time.sleep(0.2)
+            missing = EVERYTHING - bed.acting()
+        if missing:
+            run.terminate()
+            self.fail(f"not acting: {missing}\n{run.communicate()}")
+        return bed, run, *executors_below(run.pid)
 
-    def assert_resumed(self, victim, seconds):
-        wait_until(lambda: state_of(victim.pid) not in ("T", ""), seconds, "the victim runs again")
+    def assert_ended(self, run, codes):
+        try:
+            said = "".join(run.communicate(timeout=90))
+        finally:
+            run.kill()
+        self.assertIn(run.returncode, codes, said)
+
+    def assert_gone(self, bed, seconds, but=frozenset()):
+        begun = time.monotonic()
+        acting = bed.acting()
+        while acting - but and time.monotonic() - begun < seconds:
+            time.sleep(0.01)
+            acting = bed.acting()
+        self.assertEqual(acting - but, set(), f"still there after {seconds} s")
+
+    # What must be started again takes as long as it takes to start.
+    STARTING = frozenset({"kill", "service"})
+
+    def assert_put_back(self, bed, seconds):
+        self.assert_gone(bed, seconds, but=self.STARTING)
+        self.assert_gone(bed, 5)
 
     def test_front_killed(self):
-        victim, run, _, _ = self.begin_pause()
+        bed, run, _, _ = self.begin_everything()
         run.kill()
-        self.assert_resumed(victim, 1)
+        self.assert_put_back(bed, 1)
         wait_until(lambda: self.ordeal("status", "--exit-code").returncode == 0, 5, "clean")
 
     def test_worker_killed(self):
-        victim, run, _, worker = self.begin_pause()
+        bed, run, _, worker = self.begin_everything()
         os.kill(worker, signal.SIGKILL)
-        self.assert_resumed(victim, 1)
-        self.assertEqual(run.wait(timeout=60), 8)
+        self.assert_put_back(bed, 1)
+        self.assert_ended(run, {8})
         self.assert_nothing_left()
 
     def test_keeper_killed(self):
-        victim, run, keeper, _ = self.begin_pause()
+        bed, run, keeper, _ = self.begin_everything()
         os.kill(keeper, signal.SIGKILL)
-        self.assert_resumed(victim, 1)
-        self.assertIn(run.wait(timeout=60), (8, 9))
+        self.assert_put_back(bed, 1)
+        self.assert_ended(run, {8, 9})
         self.assert_exit(self.ordeal("recover"), 0)
         self.assert_nothing_left()
 
     def test_worker_and_keeper_killed_then_recover(self):
-        victim, run, keeper, worker = self.begin_pause()
+        bed, run, keeper, worker = self.begin_everything()
         os.kill(worker, signal.SIGSTOP)  # so that it cannot react to the keeper's death
         os.kill(keeper, signal.SIGKILL)
         os.kill(worker, signal.SIGKILL)
-        self.assertEqual(run.wait(timeout=60), 9)
-        self.assertEqual(state_of(victim.pid), "T")
+        # What the kernel frees by itself is gone; the rest is said.
+        self.assert_gone(bed, 1, but={"pause", "kill", "service"})
+        self.assert_ended(run, {9})
+        self.assertEqual(bed.acting(), {"pause", "kill", "service"})
         self.assertEqual(self.ordeal("status", "--exit-code").returncode, 9)
         done = self.ordeal("recover")
         self.assert_exit(done, 0)
         self.assertIn("resume_process", done.stdout)
-        self.assert_resumed(victim, 1)
+        self.assert_gone(bed, 5)
         self.assert_nothing_left()
         self.assert_exit(self.ordeal("recover"), 0)
 
     def test_front_stopped(self):
-        victim, run, _, _ = self.begin_pause()
+        bed, run, _, _ = self.begin_everything()
         run.send_signal(signal.SIGSTOP)
-        self.assert_resumed(victim, 5 + 2 + 1)  # lease + 2 s, and a little for this test
+        self.assert_put_back(bed, LEASE + 2)
         run.send_signal(signal.SIGCONT)
-        self.assertEqual(run.wait(timeout=60), 7)
+        self.assert_ended(run, {7})
         self.assert_nothing_left()
 
     def test_worker_stopped(self):
-        victim, run, _, worker = self.begin_pause()
+        bed, run, _, worker = self.begin_everything()
         os.kill(worker, signal.SIGSTOP)
-        self.assert_resumed(victim, 5 + 2 + 1)
-        self.assertEqual(run.wait(timeout=60), 8)
+        self.assert_put_back(bed, LEASE + 2)
+        self.assert_ended(run, {8})
         self.assert_nothing_left()
 
     def test_keeper_stopped(self):
-        victim, run, keeper, _ = self.begin_pause()
+        bed, run, keeper, _ = self.begin_everything()
         os.kill(keeper, signal.SIGSTOP)
-        self.assert_resumed(victim, 5 + 2 + 1)
-        self.assertIn(run.wait(timeout=60), (8, 9))
+        self.assert_put_back(bed, LEASE + 2)
+        self.assert_ended(run, {8, 9})
         self.assert_exit(self.ordeal("recover"), 0)
         self.assert_nothing_left()
 
