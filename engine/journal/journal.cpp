@@ -59,7 +59,16 @@ Task<Result<std::uint64_t>> Journal::append(Intent intent) {
     broken_ = written.error().message();
     co_return std::move(written.error()).within("write the journal");
   }
+  confirm(live_.at(sequence));
   co_return sequence;
+}
+
+void Journal::confirm(Record& record) {
+  record.confirmed = true;
+  for (std::size_t i = 0; i < mark_sectors(record.marks.size()); ++i) {
+    queue_.emplace(record.sequence, i);
+  }
+  changed_.notify();
 }
 
 std::uint64_t Journal::append_without_sync(Intent) { return ++last_sequence_; }
@@ -68,6 +77,7 @@ void Journal::mark(std::uint64_t sequence, std::size_t undo, UndoMark mark) {
   const auto found = live_.find(sequence);
   if (found == live_.end() || undo >= found->second.marks.size()) return;
   if (found->second.marks[undo] == mark) return;
+  if (!found->second.confirmed) confirm(found->second);  // it was read, so it is whole
   found->second.marks[undo] = mark;
   queue_.emplace(sequence, undo / kMarksInSector);
   changed_.notify();

@@ -28,8 +28,8 @@ class Journal {
   // Goes on with the journal of a process that died, to mark what is taken back.
   Journal(os::Clock& clock, std::unique_ptr<os::DurableFile> file, Scan scan);
 
-  // Durable when it returns; the sequence number of the record. Errors: full while a record is
-  // live; the disk failed or was late, now or before.
+  // Durable when it returns; the sequence number of the record. That it returned is marked beside
+  // what follows. Errors: full while a record is live; the disk failed or was late, now or before.
   Task<Result<std::uint64_t>> append(Intent intent);
   // Planted bug: says that it is durable before it is.
   std::uint64_t append_without_sync(Intent intent);
@@ -47,6 +47,7 @@ class Journal {
  private:
   Result<std::size_t> place(std::size_t sectors);
   void adopt(Record record);
+  void confirm(Record& record);
   void forget_if_done(std::uint64_t sequence);
   Task<void> write_mark(std::uint64_t sequence, std::size_t index);
 

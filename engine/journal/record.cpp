@@ -20,6 +20,7 @@ struct Meta {
 BOOST_DESCRIBE_STRUCT(Meta, (), (step, name, fault, digest, mark, claims))
 
 constexpr char kOpen = '0';  // + tries
+constexpr char kNew = 'n';   // as the append wrote it
 constexpr char kDone = '-';
 constexpr int kMostTries = 9;
 
@@ -87,7 +88,8 @@ std::string encode_marks(const Record& record, std::size_t index) {
   for (std::size_t i = first; i < last; ++i) {
     const UndoMark& mark = record.marks[i];
     const char tries = static_cast<char>(kOpen + std::min(mark.tries, kMostTries));
-    sector.payload.push_back(mark.done ? kDone : tries);
+    const char open = record.confirmed ? tries : kNew;
+    sector.payload.push_back(mark.done ? kDone : open);
   }
   return encode(sector);
 }

@@ -52,6 +52,9 @@ struct Record {
   std::size_t data_count = 0;
   Intent intent;
   std::vector<UndoMark> marks;  // one for each undo
+  // A mark says that the append had returned. Until then a part that is missing was never written
+  // (the power went in the middle of it), and nothing was injected; from then on it is damage.
+  bool confirmed = false;
 
   bool live() const;
 };

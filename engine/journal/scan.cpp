@@ -27,7 +27,13 @@ struct Group {
     }
     return mark_count > 0;
   }
-  // '-' for done, a digit for the tries of an open one; fewer than undos when a sector is bad.
+  bool confirmed() const {
+    for (auto mark = sectors.lower_bound(data_count); mark != sectors.end(); ++mark) {
+      if (mark->second.find_first_not_of('n') != std::string::npos) return true;
+    }
+    return false;
+  }
+  // '-' for done, a digit for the tries of an open one, 'n' before the append had returned.
   std::string marks() const {
     std::string out;
     for (std::size_t i = data_count; i < data_count + mark_count; ++i) {
@@ -102,6 +108,7 @@ Result<Record> read_record(std::uint64_t sequence, const Group& group) {
   record.sector = group.start;
   record.data_count = group.data_count;
   record.marks = read_marks(group.marks(), intent.undos.size());
+  record.confirmed = group.confirmed();
   record.intent = std::move(intent);
   return record;
 }
@@ -113,6 +120,10 @@ Scan scan(std::string_view bytes) {
   out.blank = bytes.find_first_not_of('\0') == bytes.npos;
   if (out.blank) return out;
   const Groups groups = collect(bytes, out);
+  // The power went while the header was written: no record can have been behind it.
+  const std::size_t behind = bytes.find_first_not_of('\0', kHeaderSectors * kSectorSize);
+  out.blank = !out.header && bytes.size() == kJournalSize && behind == bytes.npos;
+  if (out.blank) return out;
   if (!out.header) {
     out.problems.push_back("its header cannot be read");
   } else if (static_cast<std::int64_t>(bytes.size()) != out.header->size) {
@@ -124,8 +135,8 @@ Scan scan(std::string_view bytes) {
     out.last_sequence = std::max(out.last_sequence, sequence);
     if (sectors.all_done() || written_over(groups, group)) continue;
     if (!sectors.whole()) {
-      // Without its marks it is the beginning of a write that never returned: nothing was injected.
-      if (!sectors.has_marks()) continue;
+      // A part of a write that never returned: nothing was injected.
+      if (!sectors.has_marks() || !sectors.confirmed()) continue;
       out.problems.push_back(fmt::format("record {} at sector {} is damaged: its undos are lost",
                                          sequence, sectors.start));
       continue;

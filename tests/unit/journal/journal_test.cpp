@@ -217,6 +217,7 @@ class DamageTest : public JournalTest {
     journal_->mark(half.value(), 1, UndoMark{0, true});
     write_marks();
     ASSERT_TRUE(append(intent_of("method.2", resumes(20, 16))).has_value());
+    write_marks();
     whole_ = written_intents(scan(disk_.bytes));
     ASSERT_EQ(whole_.size(), 2u);
     ASSERT_TRUE(scan(disk_.bytes).problems.empty());
@@ -278,6 +279,35 @@ TEST_F(DamageTest, ATornAppendIsNoRecordAndNoProblem) {
     EXPECT_EQ(written_intents(found), whole_);
     EXPECT_TRUE(found.problems.empty());
   }
+}
+
+// The power goes in the middle of an append: any part of its sectors may have arrived.
+TEST_F(DamageTest, AnyPartOfAnAppendIsNoRecordAndNoProblem) {
+  const std::string record = encode_record(9, intent_of("method.9", resumes(1, 20))).value();
+  const std::size_t at = disk_.bytes.size() - 5 * kSectorSize;
+  const std::size_t sectors = record.size() / kSectorSize;
+  ASSERT_GT(sectors, 3u);
+  ASSERT_LE(sectors, 5u);
+  for (unsigned arrived = 0; arrived + 1 < 1u << sectors; ++arrived) {
+    std::string bytes = disk_.bytes;
+    bool data_missing = false;
+    for (std::size_t i = 0; i < sectors; ++i) {
+      const bool here = arrived >> i & 1;
+      data_missing = data_missing || (!here && i + 1 < sectors);
+      if (here) bytes.replace(at + i * kSectorSize, kSectorSize, record, i * kSectorSize, kSectorSize);
+    }
+    if (!data_missing) continue;  // all that its undos need is there
+    const Scan found = scan(bytes);
+    EXPECT_EQ(written_intents(found), whole_) << arrived;
+    EXPECT_TRUE(found.problems.empty()) << arrived;
+  }
+}
+
+TEST_F(DamageTest, APartOfTheHeaderIsAJournalThatWasNeverUsed) {
+  std::string bytes(kJournalSize, '\0');
+  bytes.replace(0, 100, encode_header(header_of(kJournalSize)), 0, 100);
+  EXPECT_TRUE(scan(bytes).blank);
+  EXPECT_TRUE(scan(bytes).problems.empty());
 }
 
 TEST_F(DamageTest, OneBadHeaderCopyCostsNothing) {
