@@ -18,6 +18,7 @@ namespace {
 
 constexpr Duration kClaimsWait = 2s;
 constexpr Duration kLongestLease = 60s;
+constexpr Duration kKeeperAnswers = 1s;
 constexpr Duration kFirstReading = 300ms;  // how long the first reading waits for the effect
 constexpr Duration kDrainSlack = 100ms;
 
@@ -225,7 +226,8 @@ Task<Result<void>> Session::make_until_cancelled(Step* step, bool only_idle, Dur
                                                  Duration* spent) {
   if (step->cancelled) co_return Error(Code::refused, "it was reverted before it was injected");
   auto first = co_await (make_changes(step, only_idle, lease, spent) || cancelled(step));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  // Also when both have ended: a revert that waits for us takes nothing back itself.
+  if (!step->cancelled) co_return std::get<0>(std::move(first));
   co_return Error(Code::refused, "it was reverted while it was injected");
 }
 
@@ -286,7 +288,8 @@ Task<void> Session::inject_order(std::int64_t id, Step* step, Duration lease, Bo
   step->lease_end = received + lease;
   step->hard_end = received + step->plan.duration + lease;
   deadlines_changed();
-  auto made = co_await make_until_cancelled(step, false, lease, &spent);
+  auto made = co_await watched_by_keeper(step);
+  if (made.has_value()) made = co_await make_until_cancelled(step, false, lease, &spent);
   const BootTime changed = host_.clock().now();
   if (made.has_error()) {
     co_await take_back(step, "not injected");
@@ -305,6 +308,24 @@ Task<void> Session::inject_order(std::int64_t id, Step* step, Duration lease, Bo
   injected.kernel_took = spent;
   injected.effect = co_await first_reading(step);
   outbox_.answer(id, std::move(injected));
+}
+
+Task<void> Session::keeper_answers(std::uint64_t ask, BootTime end) {
+  while (asks_heard_ < ask && host_.clock().now() < end) {
+    co_await keeper_heard_.wait_until(host_.clock(), end);
+  }
+}
+
+// A keeper that was stopped while nothing was injected would not see us die. One that answers has
+// armed its own timer for this lease: from here on it is there, or dead, which we see.
+Task<Result<void>> Session::watched_by_keeper(Step* step) {
+  ask_ = true;
+  const std::uint64_t mine = asks_written_ + 1;
+  notice_changed_.notify();
+  const BootTime end = host_.clock().now() + kKeeperAnswers;
+  co_await (keeper_answers(mine, end) || cancelled(step));
+  if (asks_heard_ >= mine) co_return ok();
+  co_return Error(Code::failed, "the keeper does not answer: it is stopped or hangs");
 }
 
 Task<model::EffectReading> Session::first_reading(Step* step) {

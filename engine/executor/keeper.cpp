@@ -58,7 +58,10 @@ class Keeper {
       // The worker is ending; its end itself is waited for, and its silence is watched.
       if (bytes.has_error()) break;
       notices.feed(bytes.value());
-      while (const auto notice = notices.next()) heard(*notice);
+      while (const auto notice = notices.next()) {
+        heard(*notice);
+        if (notice->kind == Notice::Kind::ask) co_await say_so(notice->deadline);
+      }
     }
     os::Event never;
     co_await never.wait();
@@ -66,8 +69,17 @@ class Keeper {
 
   void heard(const Notice& notice) {
     last_ = notice;
+    if (notice.kind == Notice::Kind::ask) last_.kind = Notice::Kind::active;
     if (notice.kind != Notice::Kind::idle) parts_.self_kill.arm(notice.deadline + kSelfKillSlack);
     heard_.notify();
+  }
+
+  Task<void> say_so(BootTime deadline) {
+    Notice notice;
+    notice.kind = Notice::Kind::heard;
+    notice.deadline = deadline;
+    std::string bytes = encode(notice);
+    co_await tell(std::move(bytes));
   }
 
   // Returns when the worker has not been heard of for too long while it held something.
@@ -114,7 +126,7 @@ class Keeper {
 
   Task<void> tell(std::string bytes) {
     const auto written = co_await parts_.pipe.write(std::move(bytes));
-    ignore(written, "a worker that is gone needs no halt");
+    ignore(written, "a worker that is gone needs no word");
   }
 
   // Shows the kernel that this loop turns.

@@ -15,7 +15,7 @@ std::string encode(const Notice& notice) {
 }
 
 std::optional<Notice> NoticeReader::next() {
-  constexpr std::string_view kKinds = "ARIH";
+  constexpr std::string_view kKinds = "ARIQKH";
   const std::size_t start = buffer_.find_first_of(kKinds);
   buffer_.erase(0, start == buffer_.npos ? buffer_.size() : start);
   if (buffer_.size() < kNoticeSize) return std::nullopt;

@@ -40,6 +40,8 @@ struct Notice {
     active = 'A',     // worker: something is injected; the lease ends at `deadline`
     reverting = 'R',  // worker: I am undoing; more news by `deadline`
     idle = 'I',       // worker: nothing is injected
+    ask = 'Q',        // worker: I am about to inject, as for active; do you watch?
+    heard = 'K',      // keeper: I do
     halt = 'H',       // keeper: the latch is set, revert everything
   };
   Kind kind = Kind::idle;

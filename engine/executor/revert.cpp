@@ -186,16 +186,22 @@ Task<void> Session::pulse() {
   }
 }
 
-// Tells the kernel and the keeper when we must have been heard of again.
-void Session::deadlines_changed() {
-  deadline_changed_.notify();
-  if (rollbacks_ > 0) return;
+// When the first of the leases that count runs out.
+std::optional<BootTime> Session::earliest_deadline() const {
   std::optional<BootTime> earliest;
   for (const auto& [path, step] : steps_) {
     if (!step->leased()) continue;
     const BootTime end = std::min(step->lease_end, step->hard_end);
     earliest = earliest ? std::min(*earliest, end) : end;
   }
+  return earliest;
+}
+
+// Tells the kernel and the keeper when we must have been heard of again.
+void Session::deadlines_changed() {
+  deadline_changed_.notify();
+  if (rollbacks_ > 0) return;
+  const std::optional<BootTime> earliest = earliest_deadline();
   Notice notice;
   if (earliest) {
     parts_.self_kill.arm(*earliest + kSelfKillSlack);

@@ -111,6 +111,8 @@ class Session {
   Result<void> check_targets(const Step& step) const;
   Result<void> check_own_claims(const Step& step) const;
   Task<model::EffectReading> first_reading(Step* step);
+  Task<Result<void>> watched_by_keeper(Step* step);
+  Task<void> keeper_answers(std::uint64_t ask, BootTime end);
 
   // ---- revert.cpp
   Task<bool> revert(std::vector<std::string> names, std::string why);
@@ -122,6 +124,7 @@ class Session {
   Task<void> remove_leftovers(bool at_once);
   Result<void> renew(Duration lease, std::int64_t sample);
   void deadlines_changed();
+  std::optional<BootTime> earliest_deadline() const;
   void forget_unattempted(Step& step);
   std::vector<std::string> all_steps() const;
   Task<void> halt();
@@ -161,6 +164,10 @@ class Session {
   std::int64_t bye_ = 0;
   std::optional<std::string> notice_;  // the newest for the keeper
   os::Event notice_changed_;
+  bool ask_ = false;                // to be put behind the next notice
+  std::uint64_t asks_written_ = 0;
+  std::uint64_t asks_heard_ = 0;    // answered, in the order of the asks
+  os::Event keeper_heard_;
   Duration observe_every_{};
   os::Event observe_changed_;
   // ---- check.cpp

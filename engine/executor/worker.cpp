@@ -273,14 +273,23 @@ Task<void> Session::read_notices() {
     notices.feed(bytes.value());
     while (const auto notice = notices.next()) {
       if (notice->kind == Notice::Kind::halt) handlers_.spawn(halt());
+      if (notice->kind == Notice::Kind::heard) {
+        ++asks_heard_;
+        keeper_heard_.notify();
+      }
     }
   }
 }
 
 Task<void> Session::write_notices() {
   while (true) {
-    while (notice_) {
-      std::string bytes = *std::exchange(notice_, std::nullopt);
+    while (notice_ || ask_) {
+      std::string bytes = std::exchange(notice_, std::nullopt).value_or("");
+      if (std::exchange(ask_, false)) {
+        const BootTime now = host_.clock().now();
+        bytes += encode(Notice{Notice::Kind::ask, earliest_deadline().value_or(now)});
+        ++asks_written_;
+      }
       const auto written = co_await parts_.keeper.write(std::move(bytes));
       if (written.has_error()) leave("keeper died");
       if (written.has_error()) break;

@@ -178,6 +178,34 @@ TEST_F(ExecutorTest, AStoppedKeeperDiesTwoSecondsAfterTheLastLeaseItHeardOf) {
   EXPECT_EQ(stopped("shop.service"), 0u);
 }
 
+// Stopped while nothing is injected, its own timer reaches 45 s: were something injected now, and
+// the worker died, nobody would notice.
+TEST_F(ExecutorTest, NothingIsInjectedWhenTheKeeperDoesNotAnswer) {
+  Pair pair(machine_);
+  const wire::Prepared prepared = pair.prepare_pause("method.0", "shop.service");
+  pair.keeper().stop();
+  EXPECT_NE(refusal(pair.inject(prepared)).find("the keeper does not answer"), std::string::npos);
+  EXPECT_EQ(machine_.snapshot(), before_);
+  pair.keeper().resume();
+  EXPECT_TRUE(injected(pair.inject(pair.prepare_pause("method.0", "shop.service"))));
+}
+
+// A revert that arrives while the last change is made finds the step neither active nor undone; the
+// injection, which ends in that moment, must not leave it to the revert.
+TEST_F(ExecutorTest, AKeeperThatDiesBehindTheLastChangeLeavesNothingInjected) {
+  int changes = 0;
+  Pair pair(machine_);
+  world_.on_point = [&](sim::Node&, std::string_view what, std::string_view side) {
+    if (!what.starts_with("signal 19") || side != "after" || ++changes != 3) return;
+    machine_.signal(pair.keeper().pid(), SIGKILL);
+  };
+  pair.inject(pair.prepare_pause("method.0", "shop.service"));
+  pair.read_for(2s);
+  EXPECT_EQ(changes, 3);
+  EXPECT_FALSE(pair.worker().alive());
+  EXPECT_EQ(machine_.snapshot(), before_);
+}
+
 TEST_F(ExecutorTest, AnIdleWorkerThatIsStoppedDoesNotStayForEver) {
   Pair pair(machine_);
   pair.read_for(200s);
