@@ -42,42 +42,46 @@ class SimDurableFile : public os::DurableFile, private Seam {
 
   Task<Result<void>> write(std::size_t offset, std::string bytes, Duration deadline) override {
     if (!alive()) co_return dead();
-    if (failed_) co_return Error(Code::failed, "an earlier sync failed");
     if (offset + bytes.size() > size_) co_return Error(Code::invalid, "beyond the end");
     world_.point(node_, "journal write", "before");
     if (!alive()) co_return dead();
-    const auto state = std::make_shared<State>();
-    const BootTime started = world_.now();
-    const BootTime done = begin(offset, bytes, state);
-    if (done > started + deadline) {
-      co_await sleep(deadline);
-      failed_ = true;
-      co_return Error(Code::timeout, "the disk does not answer");
-    }
-    while (alive() && !state->done) {
-      const WaitId wait = world_.next_wait();
-      world_.wake_at(std::max(done, world_.now() + 1us), wait);
-      co_await world_.suspend(node_, wait);
+    const BootTime latest = world_.now() + deadline;
+    // As in os/linux: one thread writes, so a write waits for those before it.
+    while (alive() && writer_->busy && world_.now() < latest) co_await wait_for_writer(latest);
+    if (!alive()) co_return dead();
+    if (writer_->busy) co_return Error(Code::timeout, "the disk does not answer");
+    if (writer_->failed) co_return Error(Code::failed, "an earlier sync failed");
+    const std::uint64_t mine = begin(offset, bytes);
+    while (alive() && writer_->done < mine && world_.now() < latest) {
+      co_await wait_for_writer(latest);
     }
     if (!alive()) co_return dead();
+    if (writer_->done < mine) co_return Error(Code::timeout, "the disk does not answer");
     world_.point(node_, "journal write", "after");
     if (!alive()) co_return dead();
-    if (state->failed) {
-      failed_ = true;
-      co_return Error::system(EIO, "sync " + path_);
-    }
+    if (writer_->failed) co_return Error::system(EIO, "sync " + path_);
     co_return ok();
   }
 
  private:
-  struct State {
-    bool done = false;
+  // What the kernel does for this descriptor, whatever becomes of the process.
+  struct Writer {
+    std::uint64_t begun = 0;  // writes, by number
+    std::uint64_t done = 0;
+    bool busy = false;
     bool failed = false;
+    std::vector<WaitId> waiting;
   };
 
-  // The write reaches the page cache now and the platter later, whatever becomes of the process.
-  BootTime begin(std::size_t offset, const std::string& bytes,
-                 const std::shared_ptr<State>& state) {
+  Task<void> wait_for_writer(BootTime latest) {
+    const WaitId wait = world_.next_wait();
+    world_.wake_at(latest, wait);
+    writer_->waiting.push_back(wait);
+    co_await world_.suspend(node_, wait);
+  }
+
+  // The write is in the page cache now and on the platter later.
+  std::uint64_t begin(std::size_t offset, const std::string& bytes) {
     File& file = machine_.disk.files[path_];
     file.cache.replace(offset, bytes.size(), bytes);
     for (std::size_t at = offset / kSector; at * kSector < offset + bytes.size(); ++at) {
@@ -91,24 +95,26 @@ class SimDurableFile : public os::DurableFile, private Seam {
     BootTime done = world_.now() + time;
     if (machine_.disk.hangs_until) done = std::max(done, *machine_.disk.hangs_until);
     const bool fails = world_.prng().chance(machine_.misfortunes.sync_fails);
-    world_.at(done, [this_path = path_, machine = &machine_, world = &world_, state, fails] {
-      state->done = true;
-      state->failed = fails;
-      const auto found = machine->disk.files.find(this_path);
-      if (found == machine->disk.files.end()) return;
-      if (fails) {
+    writer_->busy = true;
+    world_.at(done, [path = path_, machine = &machine_, world = &world_, writer = writer_, fails] {
+      const auto found = machine->disk.files.find(path);
+      if (found != machine->disk.files.end() && fails) {
         world->sometimes("a sync failed");
         found->second.dirty.clear();  // clean, says the kernel, and lost
-      } else if (!machine->disk.lies_about_sync) {
+      } else if (found != machine->disk.files.end() && !machine->disk.lies_about_sync) {
         sync(found->second);
       }
+      ++writer->done;
+      writer->busy = false;
+      writer->failed = writer->failed || fails;
+      for (const WaitId wait : std::exchange(writer->waiting, {})) world->wake(wait);
     });
-    return done;
+    return ++writer_->begun;
   }
 
+  std::shared_ptr<Writer> writer_ = std::make_shared<Writer>();
   std::string path_;
   std::size_t size_;
-  bool failed_ = false;
 };
 
 }  // namespace

@@ -9,6 +9,8 @@
 namespace ordeal::sim {
 namespace {
 
+constexpr const char* kJournals = "/var/lib/ordeal/journal/";
+
 bool takes_back(const model::Undo& undo, const Machine::Trace& trace) {
   return std::visit(
       [&](const auto& u) {
@@ -72,7 +74,7 @@ std::string difference(const std::vector<std::string>& before,
 
 bool journaled(const Machine& machine, const Machine::Trace& trace) {
   for (const auto& [path, file] : machine.disk.files) {
-    if (!path.starts_with(std::string(kState) + "/journal/") || !file.on_disk) continue;
+    if (!path.starts_with(kJournals) || !file.on_disk) continue;
     const journal::Scan scan = journal::scan(file.durable);
     for (const journal::Record& record : scan.records) {
       if (takes_back(record.intent, trace)) return true;
@@ -182,6 +184,9 @@ bool Lab::recover(const std::string& who) {
     return false;
   }
   for (const auto& journal : report->journals) {
+    for (const std::string& problem : journal.problems) {
+      world_.trace(nullptr, fmt::format("{}: {}", who, problem));
+    }
     for (const auto& undo : journal.undos) {
       world_.trace(nullptr, fmt::format("{}: {}: {}", who, undo.what, undo.text));
       world_.sometimes(undo.gone_before ? "recover found it gone" : "recover undid something");
