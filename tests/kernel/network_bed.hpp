@@ -27,12 +27,16 @@ struct RoundTrips {
   int lost = 0;
 };
 
-// UDP echo, one every 20 ms as ping would: each finds everybody asleep, delayed or not. A round trip
-// is waited for at most a second.
+// UDP echo, one every 23 ms without waiting for answers, as ping does: each finds everybody asleep,
+// delayed or not. Waits three seconds for the last.
 RoundTrips round_trips(const std::string& address, std::uint16_t port, int count = 50);
 // The smallest median of at most `batches` batches of 50; stops when it is `goal` or less. A busy
 // machine only ever adds time, so the smallest is nearest to what the kernel did.
-RoundTrips best_of(const std::string& address, std::uint16_t port, double goal, int batches = 6);
+RoundTrips best_of(const std::string& address, std::uint16_t port, double goal, int batches = 20);
+// Whether each instruction is emulated, so that work takes about ten times as long.
+bool emulated();
+// The median round trip without any fault, in milliseconds.
+double undisturbed(const std::string& address, std::uint16_t port);
 // How many of `count` packets come back when nobody waits in between.
 int echoed(const std::string& address, std::uint16_t port, int count);
 // errno of a TCP connect; 0 when it connects; ETIMEDOUT after `patience`.

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include "engine/os/linux/links.hpp"
@@ -14,8 +16,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr double kQuiet = 0.5;  // milliseconds: a round trip on a machine without other work
 
 // Why this kernel cannot carry netem; empty: it can.
 std::string without_netem() {
@@ -36,6 +36,38 @@ std::string delay_with(const std::string& backend, const std::string& device,
       backend, direction, device, extra);
 }
 
+// Traffic control of somebody else on `va`, in the places where a lesser tool would put its own.
+class Foreign {
+ public:
+  Foreign() {
+    tc({"qdisc", "add", "dev", "va", "root", "handle", "1:", "htb", "default", "10"});
+    tc({"class", "add", "dev", "va", "parent", "1:", "classid", "1:10", "htb", "rate", "100mbit"});
+    tc({"qdisc", "add", "dev", "va", "ingress"});
+    before_ = read();
+    EXPECT_THAT(before_, HasSubstr("htb 1: dev va root"));
+    EXPECT_THAT(before_, HasSubstr("ingress ffff: dev va"));
+  }
+  void expect_same() const { EXPECT_EQ(read(), before_); }
+
+ private:
+  static std::string tc(std::vector<std::string> words) {
+    words.insert(words.begin(), "tc");
+    return run(words);
+  }
+  // All of it but what stands on devices of ours.
+  static std::string read() {
+    std::istringstream all(tc({"qdisc", "show"}) + tc({"class", "show", "dev", "va"}) +
+                           tc({"filter", "show", "dev", "va", "parent", "ffff:"}));
+    std::string out;
+    for (std::string line; std::getline(all, line);) {
+      if (line.find("dev ordeal-") == line.npos) out += line + "\n";
+    }
+    return out;
+  }
+
+  std::string before_;
+};
+
 struct Case {
   const char* backend;
   const char* device;
@@ -46,22 +78,30 @@ void PrintTo(const Case& one, std::ostream* out) {
   *out << one.backend << " " << one.device << " " << one.direction;
 }
 
+// How far from 100 ms. Where each instruction is emulated, a packet's way through a process takes
+// milliseconds that have nothing to do with us; the kernel's own timers are as good as ever.
+double bar(const char* backend) {
+  return emulated() && std::string(backend) == "nfqueue" ? 5 : 2;
+}
+
 class Delay : public ::testing::TestWithParam<Case> {};
 
-// 100 ms are seen as 100 +- 2 ms by both families; other traffic sees nothing; then all is gone.
+// 100 ms are seen as 100 +- 2 ms by both families; other traffic sees nothing; traffic control that
+// belongs to others reads the same before, during and after; then all is gone.
 TEST_P(Delay, IsAddedToWhatIsNamedAndToNothingElse) {
   const auto [backend, device, direction] = GetParam();
   const std::string reason = without_netem();
   if (std::string(backend) == "netem" && !reason.empty()) GTEST_SKIP() << reason;
   NetworkBed bed;
+  const Foreign foreign;
   const bool lo = std::string(device) == "lo";
   const std::vector<std::string> addresses =
       lo ? std::vector<std::string>{"127.0.0.1", "::1"}
          : std::vector<std::string>{kPeer4, kPeer6};
   std::vector<double> before;
   for (const std::string& address : addresses) {
-    before.push_back(best_of(address, kPort, kQuiet).median);
-    before.push_back(best_of(address, kOther, kQuiet).median);
+    before.push_back(undisturbed(address, kPort));
+    before.push_back(undisturbed(address, kOther));
   }
   Owner owner("network.delay", delay_with(backend, device, direction));
   ASSERT_EQ(owner.problem(), "");
@@ -69,19 +109,21 @@ TEST_P(Delay, IsAddedToWhatIsNamedAndToNothingElse) {
   EXPECT_EQ(owner.matched(), 0u);
   std::uint64_t sent = 0;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
-    const RoundTrips met = best_of(addresses[i], kPort, before[2 * i] + 102);
+    const RoundTrips met = best_of(addresses[i], kPort, before[2 * i] + 100 + bar(backend));
     const RoundTrips unmet = best_of(addresses[i], kOther, before[2 * i + 1] + 1);
     sent += static_cast<std::uint64_t>(met.sent);
+    std::printf("%s %s %s %s: %.3f to %.3f ms, other port %.3f to %.3f ms (%d pings)\n", backend,
+                device, direction, addresses[i].c_str(), before[2 * i], met.median,
+                before[2 * i + 1], unmet.median, met.sent);
     EXPECT_EQ(met.lost + unmet.lost, 0);
-    EXPECT_NEAR(met.median - before[2 * i], 100, 2) << addresses[i];
+    EXPECT_NEAR(met.median - before[2 * i], 100, bar(backend)) << addresses[i];
     EXPECT_LT(unmet.median - before[2 * i + 1], 1) << addresses[i];
-    std::printf("%s %s %s %s: %.3f to %.3f ms, other port %.3f to %.3f ms\n", backend, device,
-                direction, addresses[i].c_str(), before[2 * i], met.median, before[2 * i + 1],
-                unmet.median);
   }
   EXPECT_EQ(owner.matched(), sent);
+  foreign.expect_same();
   EXPECT_EQ(owner.revert(), "");
   EXPECT_LT(best_of(addresses[0], kPort, before[0] + 1).median - before[0], 1);
+  foreign.expect_same();
   EXPECT_THAT(run({"ip", "-o", "link"}), Not(HasSubstr("ordeal-")));
   EXPECT_EQ(run({"nft", "list", "ruleset"}), "");
 }
@@ -99,7 +141,7 @@ TEST(DelayBothWays, IsPaidTwice) {
   const std::string reason = without_netem();
   if (!reason.empty()) GTEST_SKIP() << reason;
   NetworkBed bed;
-  const double before = best_of(kPeer4, kPort, kQuiet).median;
+  const double before = undisturbed(kPeer4, kPort);
   Owner owner("network.delay", delay_with("netem", "va", "both"));
   ASSERT_EQ(owner.problem(), "");
   EXPECT_NEAR(best_of(kPeer4, kPort, before + 203).median - before, 200, 3);
@@ -108,51 +150,13 @@ TEST(DelayBothWays, IsPaidTwice) {
 
 TEST(DelayControl, MeetsPacketsAndDelaysNone) {
   NetworkBed bed;
-  const double before = best_of("127.0.0.1", kPort, kQuiet).median;
+  const double before = undisturbed("127.0.0.1", kPort);
   Owner owner("network.delay", delay_with("auto", "lo", "egress"), 60s, true);
   ASSERT_EQ(owner.problem(), "");
   const RoundTrips control = best_of("127.0.0.1", kPort, before + 2);
   EXPECT_LT(control.median - before, 2);
   EXPECT_EQ(owner.matched(), static_cast<std::uint64_t>(control.sent));
   EXPECT_EQ(owner.revert(), "");
-}
-
-// Traffic control that belongs to others reads the same before, during and after.
-TEST(DelayBesideOthers, LeavesForeignQdiscsAlone) {
-  const std::string reason = without_netem();
-  NetworkBed bed;
-  const auto tc = [](std::vector<std::string> words) {
-    words.insert(words.begin(), "tc");
-    return run(words);
-  };
-  tc({"qdisc", "add", "dev", "va", "root", "handle", "1:", "htb", "default", "10"});
-  tc({"class", "add", "dev", "va", "parent", "1:", "classid", "1:10", "htb", "rate", "100mbit"});
-  tc({"qdisc", "add", "dev", "va", "ingress"});
-  const auto dump = [&] {
-    return tc({"qdisc", "show"}) + tc({"class", "show", "dev", "va"}) +
-           tc({"filter", "show", "dev", "va", "parent", "ffff:"});
-  };
-  const std::string theirs = dump();
-  EXPECT_THAT(theirs, HasSubstr("htb 1: dev va root"));
-  EXPECT_THAT(theirs, HasSubstr("ingress ffff: dev va"));
-  const double before = best_of(kPeer4, kPort, kQuiet).median;
-  const char* const backend = reason.empty() ? "netem" : "nfqueue";
-  const char* const direction = reason.empty() ? "both" : "ingress";
-  Owner owner("network.delay", delay_with(backend, "va", direction));
-  ASSERT_EQ(owner.problem(), "");
-  const double added = reason.empty() ? 200 : 100;
-  EXPECT_NEAR(best_of(kPeer4, kPort, before + added + 3).median - before, added, 3);
-  std::string during;
-  const std::string all = dump();
-  for (std::size_t at = 0; at < all.size();) {
-    const std::size_t end = all.find('\n', at);
-    const std::string line = all.substr(at, end - at + 1);
-    if (line.find("dev ordeal-") == line.npos) during += line;
-    at = end + 1;
-  }
-  EXPECT_EQ(during, theirs);
-  EXPECT_EQ(owner.revert(), "");
-  EXPECT_EQ(dump(), theirs);
 }
 
 TEST(DelayReverted, LosesNoPacketThatIsStillHeld) {

@@ -89,10 +89,10 @@ TEST(PartitionDrop, IsSilentForSendersAndCallers) {
     EXPECT_EQ(echoed(kPeer6, kPort, 20), 0);
     EXPECT_EQ(connect_result(kPeer4, kPort, 300ms), ETIMEDOUT);
     EXPECT_EQ(connect_result(kPeer6, kPort, 300ms), ETIMEDOUT);
-    EXPECT_EQ(connect_result(kPeer4, kOther, 300ms), 0);
+    EXPECT_EQ(connect_result(kPeer4, kOther, 3s), 0);
     EXPECT_EQ(owner.revert(), "");
     EXPECT_TRUE(passes(kPeer4));
-    EXPECT_EQ(connect_result(kPeer6, kPort, 300ms), 0);
+    EXPECT_EQ(connect_result(kPeer6, kPort, 3s), 0);
   }
 }
 
@@ -122,11 +122,11 @@ TEST(PartitionReject, LetsItsOwnAnswersPassOnLo) {
 
 TEST(Lease, EndsTheFaultOfAStoppedOwner) {
   NetworkBed bed;
-  Owner owner("network.partition", partition_with("drop", kPortOnLo), 2s);
+  Owner owner("network.partition", partition_with("drop", kPortOnLo), 3s);
   ASSERT_EQ(owner.problem(), "");
   owner.kill(SIGSTOP);
   EXPECT_EQ(echoed("127.0.0.1", kPort, 3), 0);
-  std::this_thread::sleep_for(2s);
+  std::this_thread::sleep_for(3s);
   EXPECT_TRUE(passes("127.0.0.1"));
   EXPECT_TRUE(passes("::1"));
   owner.kill(SIGCONT);
@@ -137,10 +137,10 @@ TEST(Lease, EndsTheFaultOfAStoppedOwner) {
 
 TEST(Lease, IsPushedForwardByRenewals) {
   NetworkBed bed;
-  Owner owner("network.partition", partition_with("drop", kPortOnLo), 1500ms);
+  Owner owner("network.partition", partition_with("drop", kPortOnLo), 3s);
   ASSERT_EQ(owner.problem(), "");
   for (int i = 0; i < 4; ++i) {
-    std::this_thread::sleep_for(700ms);
+    std::this_thread::sleep_for(1s);
     EXPECT_EQ(owner.renew(), "");
   }
   EXPECT_EQ(echoed("127.0.0.1", kPort, 3), 0);
@@ -148,7 +148,7 @@ TEST(Lease, IsPushedForwardByRenewals) {
 
 TEST(OwnersDeath, EndsEveryFaultWithinASecond) {
   NetworkBed bed;
-  const double before = best_of("127.0.0.1", kPort, 0.5).median;
+  const double before = undisturbed("127.0.0.1", kPort);
   Owner drop("network.partition", partition_with("drop", kPortOnVeth));
   Owner delay("network.delay",
               R"({"latency": 100000, "jitter": 0, "correlation": 0, "distribution": "uniform",
