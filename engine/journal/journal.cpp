@@ -29,16 +29,26 @@ void Journal::adopt(Record record) {
   live_.insert_or_assign(sequence, std::move(record));
 }
 
-// A ring that only ever starts again when nothing in it is live: then no record can lie over
-// another one that is still needed, whatever the disk does in between.
+// The next free stretch behind the last record, around the ring once. Never over a record that is
+// live, or dead without that being on the disk yet: so whatever lies under a later record is dead.
 Result<std::size_t> Journal::place(std::size_t sectors) {
   const std::size_t end = file_->size() / kSectorSize;
-  if (next_ + sectors <= end) return next_;
-  if (!live_.empty()) {
-    return Error(Code::refused, fmt::format("the journal is full: {} steps in it are not undone",
-                                            live_.size()));
+  std::map<std::size_t, std::size_t> taken;  // start, end
+  for (const auto& [sequence, record] : live_) {
+    const std::size_t size = record.data_count + mark_sectors(record.marks.size());
+    taken.emplace(record.sector, record.sector + size);
   }
-  return kHeaderSectors;
+  const auto free_from = [&](std::size_t at) {
+    for (const auto& [start, stop] : taken) {
+      if (at < stop && start < at + sectors) at = stop;
+    }
+    return at;
+  };
+  std::size_t at = free_from(next_);
+  if (at + sectors > end) at = free_from(kHeaderSectors);
+  if (at + sectors <= end) return at;
+  return Error(Code::refused, fmt::format("the journal is full: {} steps in it are not undone",
+                                          live_.size()));
 }
 
 Task<Result<std::uint64_t>> Journal::append(Intent intent) {

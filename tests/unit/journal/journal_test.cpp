@@ -145,7 +145,7 @@ TEST_F(JournalTest, MoreUndosThanOneMarkSectorHolds) {
   EXPECT_TRUE(scan(disk_.bytes).records.empty());
 }
 
-TEST_F(JournalTest, FullRefusesWhileSomethingIsLiveAndStartsAgainWhenNothingIs) {
+TEST_F(JournalTest, FullRefusesWhenEverythingIsLive) {
   std::vector<std::uint64_t> live;
   while (true) {
     const auto sequence = append(intent_of("method.0", resumes(1, 12)));
@@ -157,14 +157,29 @@ TEST_F(JournalTest, FullRefusesWhileSomethingIsLiveAndStartsAgainWhenNothingIs) 
     ASSERT_LT(live.size(), 20u);
   }
   ASSERT_GT(live.size(), 2u);
-  for (std::size_t i = 0; i + 1 < live.size(); ++i) finish(live[i], 12);
-  EXPECT_TRUE(append(intent_of("method.1", resumes(1, 12))).has_error());
-  finish(live.back(), 12);
+  finish(live[1], 12);
   const Intent fresh = intent_of("method.2", resumes(99, 12));
   ASSERT_TRUE(append(fresh).has_value());
+  EXPECT_TRUE(append(intent_of("method.3", resumes(1, 12))).has_error());
   const Scan found = scan(disk_.bytes);
-  EXPECT_EQ(written_intents(found), std::set<std::string>{intent_to_json(fresh)});
+  EXPECT_EQ(found.records.size(), live.size());
+  EXPECT_TRUE(written_intents(found).contains(intent_to_json(fresh)));
   EXPECT_TRUE(found.problems.empty()) << found.problems.front();
+}
+
+TEST_F(JournalTest, AStepThatLastsDoesNotFillTheRingForThoseThatRepeat) {
+  const Intent lasting = intent_of("method.0", resumes(1, 12));
+  ASSERT_TRUE(append(lasting).has_value());
+  for (int i = 0; i < 200; ++i) {
+    const Intent intent = intent_of(fmt::format("method.1#{}", i), resumes(50 + i, 3 + i % 9));
+    const auto sequence = append(intent);
+    ASSERT_TRUE(sequence.has_value()) << i << ": " << sequence.error().message();
+    const Scan found = scan(disk_.bytes);
+    ASSERT_EQ(written_intents(found),
+              (std::set<std::string>{intent_to_json(lasting), intent_to_json(intent)})) << i;
+    ASSERT_TRUE(found.problems.empty()) << found.problems.front();
+    finish(sequence.value(), static_cast<std::size_t>(3 + i % 9));
+  }
 }
 
 TEST_F(JournalTest, WrapsAroundManyTimesAndAlwaysShowsExactlyWhatIsLive) {
