@@ -39,8 +39,8 @@ Result<std::int64_t> uid_of(const Files& files, const std::string& user) {
 }
 
 Result<std::int64_t> pid_in(const Files& files, const std::string& path) {
-  constexpr std::size_t kLongestPid = 64;
-  TRY(auto text, files.read(path, kLongestPid));
+  constexpr std::size_t kLongestFile = 4096;  // PostgreSQL's has more lines behind the pid
+  TRY(auto text, files.read(path, kLongestFile));
   const std::size_t start = text.find_first_not_of(" \t\n");
   if (start != text.npos) {
     const std::size_t end = std::min(text.find_first_of(" \t\n", start), text.size());

@@ -99,15 +99,17 @@ void read_processes(Runner& runner, const model::ProcessProbe& probe, Generation
   if (!sample.ok) sample.problem = fmt::format("{} processes", count);
 }
 
-void read_space(Runner& runner, const model::HostProbe& probe, Sample& sample) {
+void read_space(Runner& runner, const model::HostProbe& probe, model::Unit unit, Sample& sample) {
   const auto space = runner.tools.files.space(probe.path);
   if (space.has_error()) return no_data(sample, space.error().message());
   const auto total = static_cast<double>(space.value().total.value);
   const auto available = static_cast<double>(space.value().available.value);
-  if (probe.what == model::HostProbe::What::disk_free) {
-    sample.value = available;
+  const bool free = probe.what == model::HostProbe::What::disk_free;
+  const double bytes = free ? available : total - available;
+  if (unit == model::Unit::bytes) {
+    sample.value = bytes;
   } else if (total > 0) {
-    sample.value = 100.0 * (total - available) / total;
+    sample.value = 100.0 * bytes / total;
   } else {
     no_data(sample, "the filesystem has no size");
   }
@@ -158,13 +160,14 @@ Task<void> run_process(Runner& runner, std::size_t index, const model::ProcessPr
   }
 }
 
-Task<void> run_host(Runner& runner, std::size_t index, const model::HostProbe& probe) {
+Task<void> run_host(Runner& runner, std::size_t index, const model::HostProbe& probe,
+                    model::Unit unit) {
   const BootTime start = runner.now();
   BootTime due = start;
   for (;;) {
     co_await runner.tools.clock.sleep_until(due);
     Sample sample = begin(index, due);
-    read_space(runner, probe, sample);
+    read_space(runner, probe, unit, sample);
     runner.emit(std::move(sample));
     due = next_due(start, probe.every, runner.now());
   }

@@ -75,7 +75,7 @@ Task<void> run_sli(Runner& runner, std::size_t index, const model::Sli& sli) {
   if (const auto* process = std::get_if<model::ProcessProbe>(&sli.probe)) {
     return run_process(runner, index, *process);
   }
-  return run_host(runner, index, std::get<model::HostProbe>(sli.probe));
+  return run_host(runner, index, std::get<model::HostProbe>(sli.probe), sli.unit);
 }
 
 }  // namespace

@@ -58,7 +58,9 @@ Task<void> run_tcp(Runner& runner, std::size_t index, const model::TcpProbe& pro
 Task<void> run_dns(Runner& runner, std::size_t index, const model::DnsProbe& probe);
 Task<void> run_exec(Runner& runner, std::size_t index, const model::ExecProbe& probe);
 Task<void> run_process(Runner& runner, std::size_t index, const model::ProcessProbe& probe);
-Task<void> run_host(Runner& runner, std::size_t index, const model::HostProbe& probe);
+// In bytes, or in percent of the file system.
+Task<void> run_host(Runner& runner, std::size_t index, const model::HostProbe& probe,
+                    model::Unit unit);
 
 // One attempt, to be done by `deadline`.
 using Attempter = std::function<Task<Attempt>(BootTime deadline)>;

@@ -372,17 +372,23 @@ TEST(Process, CountsRestartsButNotMoreWorkers) {
   EXPECT_EQ(scene.samples[8].value, 0.0);
 }
 
-TEST(Host, ReadsSpace) {
+TEST(Host, ReadsSpaceInTheUnitOfTheSli) {
   Scene scene;
   model::HostProbe probe;
   probe.path = "/var";
-  scene.add(probe);
-  probe.what = model::HostProbe::What::disk_used;
-  scene.add(probe);
+  for (const auto what : {model::HostProbe::What::disk_free, model::HostProbe::What::disk_used}) {
+    for (const auto unit : {model::Unit::bytes, model::Unit::percent}) {
+      probe.what = what;
+      scene.add(probe);
+      scene.slis.back().unit = unit;
+    }
+  }
   scene.run(30ms);
-  ASSERT_EQ(scene.samples.size(), 2U);
-  EXPECT_EQ(scene.samples[0].value, 250.0);
-  EXPECT_EQ(scene.samples[1].value, 75.0);
+  ASSERT_EQ(scene.samples.size(), 4U);
+  EXPECT_EQ(scene.samples[0].value, 250.0);  // of 1000 bytes
+  EXPECT_EQ(scene.samples[1].value, 25.0);
+  EXPECT_EQ(scene.samples[2].value, 750.0);
+  EXPECT_EQ(scene.samples[3].value, 75.0);
 }
 
 // ---- DNS ---------------------------------------------------------------------------------------
