@@ -11,8 +11,6 @@
 
 namespace ordeal::cli {
 
-void complain(std::string_view text) { fmt::print(stderr, "ordeal: {}\n", text); }
-
 int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `ordeal run | head` must not kill a run
   auto options = read_options(argc, argv);
@@ -20,6 +18,7 @@ int run(int argc, char** argv) {
     complain(options.error().message());
     return static_cast<int>(model::Exit::invalid);
   }
+  start_log(options.value().verbose);
   if (options.value().help || options.value().command.empty()) {
     fmt::print("{}", help_text(options.value().command));
     return options.value().help ? 0 : static_cast<int>(model::Exit::invalid);

@@ -1,6 +1,7 @@
 // The command line front: one function for each command, each returning its exit code.
 #pragma once
 
+#include "engine/cli/log.hpp"
 #include "engine/cli/options.hpp"
 
 namespace ordeal::cli {
@@ -19,8 +20,5 @@ int command_halt(const Options& options);
 int command_abort(const Options& options);
 int command_runs(const Options& options);
 int command_report(const Options& options);
-
-// "error: text" on stderr.
-void complain(std::string_view text);
 
 }  // namespace ordeal::cli

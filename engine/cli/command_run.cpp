@@ -49,6 +49,7 @@ Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Rand
   out.run = new_run_id(random);
   TRY(auto path, executor_path());
   TRY(out.executor, os::start_executor(path));
+  detail(fmt::format("{} is served by {}, pid {}", out.run, path, out.executor.pid));
   if (options.command == "run") {
     TRY(out.control, bind_control(control_directory(), out.run, who.uid, who.gid));
   }

@@ -39,6 +39,7 @@ po::options_description options_of(const std::string& command) {
   po::options_description out(fmt::format("ordeal {}", command));
   auto add = out.add_options();
   add("help,h", "this page");
+  add("verbose,v", "say on stderr what ordeal does, with times");
   const bool reads = command == "run" || command == "plan" || command == "validate";
   const bool runs = command == "run" || command == "plan";
   if (reads) {
@@ -63,6 +64,7 @@ po::options_description options_of(const std::string& command) {
   if (command == "recover") {
     add("print", "print the command that a person would type for each undo");
     add("dry-run", "say what would be undone, touch nothing");
+    add("quiet,q", "say nothing when there is nothing to recover");
   }
   if (command == "halt") {
     add("lift", "allow runs again");
@@ -118,6 +120,7 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   Options out;
   out.command = command;
   out.help = map.contains("help");
+  out.verbose = map.contains("verbose");
   if (map.contains("word")) out.words = map["word"].as<std::vector<std::string>>();
   CHECK_OK(pairs(map, "var", [&](std::string name, std::string value) {
     out.vars[std::move(name)] = std::move(value);

@@ -19,6 +19,7 @@ struct Options {
   std::string command;            // "run", "plan", ...; empty: help was asked for
   std::vector<std::string> words; // files, run ids, fault names
   bool help = false;
+  bool verbose = false;
 
   std::map<std::string, std::string> vars;
   std::optional<std::uint64_t> seed;

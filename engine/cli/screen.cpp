@@ -90,7 +90,8 @@ std::unique_ptr<Screen> make_screen(const Options& options, const std::string& r
   constexpr int kNarrowest = 80;
   const bool terminal = os::terminal_size(STDOUT_FILENO).columns >= kNarrowest &&
                         environment("TERM") != "dumb";
-  if (options.output == Output::text && terminal) {
+  // With --verbose lines come in between, which a view that is redrawn in place cannot bear.
+  if (options.output == Output::text && terminal && !options.verbose) {
     report::Style style;
     style.color = use_color(options);
     style.report_path = report_path;

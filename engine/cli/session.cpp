@@ -194,6 +194,8 @@ class Runner {
   }
 
   void take(const model::Event& event) {
+    const bool samples = std::holds_alternative<model::Samples>(event.data);
+    if (verbose() && !samples) detail(model::to_json(event, session_.run));
     fold_.apply(event);
     if (!quiet_plan_) archive_.add(event);
     if (screen_) screen_->show(event, fold_.report());
