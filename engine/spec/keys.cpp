@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/assert.hpp"
+#include "engine/spec/schedule.hpp"
 
 namespace ordeal::spec {
 namespace {
@@ -326,10 +327,13 @@ std::vector<std::string> names_of(const Table& table) {
 }
 
 const Hint* find_hint(std::string_view table, std::string_view wrong) {
-  const auto found = std::find_if(hints().begin(), hints().end(), [&](const Hint& hint) {
-    return hint.wrong == wrong && hint.table == table;
-  });
-  return found == hints().end() ? nullptr : &*found;
+  for (const std::vector<Hint>* all : {&hints(), &schedule_hints()}) {
+    const auto found = std::find_if(all->begin(), all->end(), [&](const Hint& hint) {
+      return hint.wrong == wrong && hint.table == table;
+    });
+    if (found != all->end()) return &*found;
+  }
+  return nullptr;
 }
 
 }  // namespace ordeal::spec

@@ -36,6 +36,8 @@ enum class Shape {
   steps,             // list of steps with start_delay
   parameters,        // what the fault's description says
   count_or_percent,  // 2 or "50%"
+  table_list,         // list of maps of table `detail`
+  one_or_more_texts,  // a text or a list of them
 };
 
 struct Key {

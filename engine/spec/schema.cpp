@@ -4,6 +4,7 @@
 
 #include "engine/spec/keys.hpp"
 #include "engine/spec/reader.hpp"
+#include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
 
 namespace ordeal::spec {
@@ -13,6 +14,7 @@ namespace json = boost::json;
 using model::Parameter;
 using model::ParameterKind;
 
+constexpr std::string_view kDialect = "https://json-schema.org/draft/2020-12/schema";
 constexpr std::string_view kDuration = "^([0-9]+(\\.[0-9]+)?(d|h|m|s|ms|us))+$|^.*\\$\\{.*\\}.*$";
 constexpr std::string_view kPercent = "^[0-9]+(\\.[0-9]+)?%$|^.*\\$\\{.*\\}.*$";
 constexpr std::string_view kRate = "^[0-9]+(\\.[0-9]+)?/[sm]$|^.*\\$\\{.*\\}.*$";
@@ -114,6 +116,10 @@ json::object schema_of(const Key& key) {
       return {{"type", "object"}};
     case Shape::count_or_percent:
       return any_of({whole_number(), pattern(kPercent)});
+    case Shape::table_list:
+      return list_of(reference(key.detail));
+    case Shape::one_or_more_texts:
+      return any_of({scalar(), list_of(scalar())});
   }
   return {};
 }
@@ -215,8 +221,20 @@ std::string json_schema(std::span<const model::FaultDescription> faults) {
     step["allOf"] = std::move(rules);
   }
   json::object out = object_of(table("experiment"));
-  out["$schema"] = "https://json-schema.org/draft/2020-12/schema";
+  out["$schema"] = kDialect;
   out["title"] = "ordeal experiment";
+  out["$defs"] = std::move(definitions);
+  return json::serialize(out);
+}
+
+std::string json_schema_of_schedules() {
+  json::object definitions;
+  for (const Table& table : schedule_tables()) {
+    if (table.name != "schedule_file") definitions[table.name] = object_of(table);
+  }
+  json::object out = object_of(schedule_table("schedule_file"));
+  out["$schema"] = kDialect;
+  out["title"] = "ordeal schedule file";
   out["$defs"] = std::move(definitions);
   return json::serialize(out);
 }

@@ -83,8 +83,8 @@ class ExperimentReader {
     }
     if (const Entry* entry = root_.find("schedules")) {
       reader_.error(entry->place,
-                    "schedule files are not there yet; run the experiments from cron "
-                    "or a timer");
+                    "this is a schedule file, not an experiment: ordeal serve --schedule "
+                    "FILE, ordeal schedule validate FILE");
       return true;
     }
     const Entry* service = root_.find("service");

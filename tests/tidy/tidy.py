@@ -13,7 +13,8 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 ALLOWED = {
     "engine/base": set(),
     "engine/model": {"engine/base"},
-    "engine/spec": {"engine/base", "engine/model"},
+    "engine/schedule": {"engine/base", "engine/model"},
+    "engine/spec": {"engine/base", "engine/model", "engine/schedule"},
     "engine/wire": {"engine/base", "engine/model"},
     "engine/os": {"engine/base", "engine/model"},
     "engine/os/linux": {"engine/base", "engine/model", "engine/os"},

@@ -48,7 +48,8 @@ const std::vector<Row>& rows() {
       {"experiments/gameday-black-friday.yaml",
        {"2:1: game day files are not there yet; run the experiments one by one"}},
       {"schedule-staging.yaml",
-       {"2:1: schedule files are not there yet; run the experiments from cron or a timer"}},
+       {"2:1: this is a schedule file, not an experiment: ordeal serve --schedule FILE, ordeal "
+        "schedule validate FILE"}},
       {"services/checkout.yaml",
        {"2:1: this is a service file, not an experiment: an experiment names it with `service: "
         "PATH`"}},
