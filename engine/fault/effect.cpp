@@ -60,13 +60,6 @@ EffectReading read(const os::Host& host, const model::CgroupFrozen& effect, Dura
   return frozen.value() ? yes(effect.cgroup + " is frozen") : not_yet(effect.cgroup + " runs");
 }
 
-EffectReading read(const os::Host& host, const model::TrafficMatched& effect, Duration) {
-  const auto matched = host.nftables().matched(os::TableId{effect.table, effect.family});
-  if (matched.has_error()) return no(matched.error().message());
-  std::string text = fmt::format("{} packets {}", grouped(matched.value()), effect.what);
-  return matched.value() > 0 ? yes(std::move(text)) : not_yet(std::move(text));
-}
-
 struct Helper {
   bool alive = false;
   Duration cpu{};
@@ -85,6 +78,19 @@ Helper helper_of(const os::Host& host, const std::string& mark) {
     out.resident.value += usage.value().resident.value;
   }
   return out;
+}
+
+EffectReading read(const os::Host& host, const model::TrafficMatched& effect, Duration) {
+  if (!effect.holder.empty() && !helper_of(host, effect.holder).alive) {
+    return no("the process that held the packets is gone");
+  }
+  const auto matched = host.nftables().matched(os::TableId{effect.table, effect.family});
+  if (matched.has_error()) {
+    const bool gone = matched.error().code() == Code::gone;
+    return gone ? no(matched.error().message()) : not_yet(matched.error().message());
+  }
+  std::string text = fmt::format("{} packets {}", grouped(matched.value()), effect.what);
+  return matched.value() > 0 ? yes(std::move(text)) : not_yet(std::move(text));
 }
 
 EffectReading read(const os::Host& host, const model::MemoryHeld& effect, Duration age) {

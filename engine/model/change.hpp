@@ -171,9 +171,10 @@ struct TrafficMatched {
   static constexpr const char* kKind = "traffic_matched";
   std::string table;
   NftFamily family = NftFamily::netdev;
-  std::string what;  // "delayed", "dropped", "rejected"
+  std::string what;    // "delayed", "dropped", "rejected"
+  std::string holder;  // mark of the helper without which matched packets just pass; else empty
 };
-BOOST_DESCRIBE_STRUCT(TrafficMatched, (), (table, family, what))
+BOOST_DESCRIBE_STRUCT(TrafficMatched, (), (table, family, what, holder))
 // CPU time that the helper's threads took, as the scheduler accounts it.
 struct CpuBurned {
   static constexpr const char* kKind = "cpu_burned";

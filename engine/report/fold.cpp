@@ -221,9 +221,10 @@ StepRow& Fold::step_row(const model::StepChanged& event) {
 
 namespace {
 
-// Once seen it stays seen: an effect may be over before its step is.
+// Once seen it stays seen, as an effect may be over before its step is; unless it certainly acts no
+// longer.
 void read_effect(StepRow& row, const model::StepChanged& event) {
-  if (row.seen != model::Seen::yes) row.seen = event.seen;
+  if (row.seen == model::Seen::not_yet || event.seen == model::Seen::no) row.seen = event.seen;
   if (!event.text.empty()) row.effect = printable(event.text);
 }
 
@@ -250,8 +251,9 @@ void Fold::on(const model::StepChanged& event) {
       if (!text.empty()) row.effect = text;
       return say("warning", name + " verified" + with_text(event.text));
     case StepState::effect:
-      if (event.seen == model::Seen::no && row.seen == model::Seen::not_yet) {
-        say("bad", name + ": effect not seen" + with_text(text));
+      if (event.seen == model::Seen::no && row.seen != model::Seen::no) {
+        const bool lost = row.seen == model::Seen::yes;
+        say("bad", name + (lost ? ": effect lost" : ": effect not seen") + with_text(text));
       }
       return read_effect(row, event);
     case StepState::reverting:

@@ -120,10 +120,18 @@ Task<void> Run::do_wait(const Wait& wait, std::string path, bool last) {
     while (going() && !judge_.wait_holds(path, now()) && now() < deadline) {
       co_await sleep_until(std::min(deadline, now() + kEffectPoll));
     }
-    if (going() && !judge_.wait_holds(path, now())) {
-      note("warning", fmt::format("{} did not hold within {}; the method stops",
-                                  wait.until->text, format_duration(wait.within)));
-      end_early();
+    if (going()) {
+      ConditionStatus status = judge_.end_wait(path, now());
+      const bool held = status.truth == Truth::holds;
+      if (!held && status.problem.empty()) {
+        status.problem = fmt::format("not within {}", format_duration(wait.within));
+      }
+      emit(std::move(status));
+      if (!held) {
+        note("warning", fmt::format("{} did not hold within {}; the method stops",
+                                    wait.until->text, format_duration(wait.within)));
+        end_early();
+      }
     }
   }
   if (last) end_fault();
@@ -218,7 +226,9 @@ Task<void> Run::hold(const std::string& path, BootTime until) {
     const bool first = changed.seen == Seen::yes && !seen;
     changed.state = first ? StepState::verified : StepState::effect;
     seen = seen || first;
+    const bool lost = changed.seen == Seen::no;
     emit(std::move(changed));
+    if (lost) end_early();  // nothing to learn from holding what does not act
   }
 }
 

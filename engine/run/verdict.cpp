@@ -55,8 +55,11 @@ void VerdictFold::take(const StepChanged& step) {
   const bool reads_effect = step.state == StepState::injected ||
                             step.state == StepState::verified ||
                             step.state == StepState::effect || step.state == StepState::reverted;
-  // Once seen it stays seen: an effect may be over before the step is.
-  if (reads_effect && facts.seen != Seen::yes) {
+  // Once seen it stays seen, as an effect may be over before the step is; but what certainly acts no
+  // longer, such as a burner that somebody killed, did not act for the time that was judged.
+  const bool lost = reads_effect && facts.seen == Seen::yes && step.seen == Seen::no;
+  if (lost || (reads_effect && facts.seen != Seen::yes && !facts.lost)) {
+    facts.lost = lost;
     facts.seen = step.seen;
     if (!step.text.empty()) facts.text = step.text;
   }
@@ -70,7 +73,8 @@ Hypothesis VerdictFold::judged(std::string& reason) const {
   }
   for (const auto& [path, facts] : steps_) {
     if (!facts.injected || facts.seen == Seen::yes || mode_ == "control") continue;
-    reason = fmt::format("no effect of {} was seen: {}", path, facts.text);
+    reason = facts.lost ? fmt::format("the effect of {} ended by itself: {}", path, facts.text)
+                        : fmt::format("no effect of {} was seen: {}", path, facts.text);
     return Hypothesis::inconclusive;
   }
   for (const Judged& one : judged_) {

@@ -21,6 +21,7 @@ class VerdictFold {
     bool injected = false;
     bool failed = false;
     model::Seen seen = model::Seen::not_yet;
+    bool lost = false;  // seen, and then certainly gone before the revert
     std::string text;
   };
   struct Judged {

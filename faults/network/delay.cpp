@@ -188,6 +188,7 @@ Result<void> plan_nfqueue(const fault::PlanContext& context, const Parameters& p
         "traffic is not delayed");
   }
   add_table(step, scope, std::move(table), "delayed");
+  std::get<model::TrafficMatched>(step.effects.back()).holder = context.token.mark();
 
   // Behind the table: until the helper listens, packets pass; and it is ended before the table
   // goes, so that it can let go of what it holds.

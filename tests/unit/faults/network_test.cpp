@@ -186,6 +186,8 @@ TEST(NetworkDelay, WithoutNetemOnLoTheQueueMeetsTheSamePackets) {
   const auto helpers = applies_of<model::SpawnHelper>(step);
   ASSERT_THAT(helpers, SizeIs(1));
   EXPECT_EQ(helpers[0].role, "shaper");
+  ASSERT_THAT(effects_of<model::TrafficMatched>(step), SizeIs(1));
+  EXPECT_EQ(effects_of<model::TrafficMatched>(step)[0].holder, helpers[0].mark);
   EXPECT_EQ(helpers[0].arguments.at("queue").to_number<int>(),
             std::get<model::NftQueue>(rules[0].verdict).number);
   // Until the helper listens the rule lets packets pass, so it may come last.
