@@ -99,6 +99,13 @@ Task<wire::HostReport> Session::check() {
       report.residue.push_back({mark + " is still there", "ordeal recover"});
     }
   }
+  // What is undone and cannot be crossed off is told as left by every later look at this host.
+  if (journal_ && !co_await journal_->flush(journal::kWriteDeadline)) {
+    const std::string& why = journal_->broken();
+    report.residue.push_back({fmt::format("the journal cannot be written: {}",
+                                          why.empty() ? "the disk does not answer" : why),
+                              "ordeal recover"});
+  }
   const std::set<std::string> links = foreign_links(host_);
   for (const std::string& link : links) {
     if (links_before_.contains(link)) continue;
