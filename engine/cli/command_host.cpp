@@ -130,6 +130,7 @@ int command_recover(const Options& options) {
     if (nothing && !options.print) fmt::print("nothing to recover\n");
     return 0;
   }
+  if (nothing && report.clean && options.output == Output::quiet) return 0;
   fmt::print("{}\n", !report.clean ? "HOST NOT CLEAN: see what failed above"
                      : nothing     ? "nothing to recover: host clean"
                                    : "host clean");

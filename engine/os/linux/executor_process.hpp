@@ -18,7 +18,8 @@ struct ExecutorProcess {
   int pid = -1;
 };
 
-// Starts it with no descriptor but those three and a clean environment (PATH, LANG, ORDEAL_*).
+// Starts it with no descriptor but those three and a clean environment (PATH, LANG, ORDEAL_*); with
+// systemd, as root, in a scope of its own in ordeal.slice (systemd-run(1) turns into it).
 Result<ExecutorProcess> start_executor(const std::string& path);
 
 // Waits until it has ended, at most so long, and takes its exit status.
