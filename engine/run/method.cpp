@@ -120,18 +120,10 @@ Task<void> Run::do_wait(const Wait& wait, std::string path, bool last) {
     while (going() && !judge_.wait_holds(path, now()) && now() < deadline) {
       co_await sleep_until(std::min(deadline, now() + kEffectPoll));
     }
-    if (going()) {
-      ConditionStatus status = judge_.end_wait(path, now());
-      const bool held = status.truth == Truth::holds;
-      if (!held && status.problem.empty()) {
-        status.problem = fmt::format("not within {}", format_duration(wait.within));
-      }
-      emit(std::move(status));
-      if (!held) {
-        note("warning", fmt::format("{} did not hold within {}; the method stops",
-                                    wait.until->text, format_duration(wait.within)));
-        end_early();
-      }
+    if (going() && !judge_.wait_holds(path, now())) {
+      note("warning", fmt::format("{} did not hold within {}; the method stops",
+                                  wait.until->text, format_duration(wait.within)));
+      end_early();
     }
   }
   if (last) end_fault();
