@@ -55,8 +55,8 @@ void VerdictFold::take(const StepChanged& step) {
   const bool reads_effect = step.state == StepState::injected ||
                             step.state == StepState::verified ||
                             step.state == StepState::effect || step.state == StepState::reverted;
-  // Once seen it stays seen, as an effect may be over before the step is; but what certainly acts no
-  // longer, such as a burner that somebody killed, did not act for the time that was judged.
+  // Once seen it stays seen, as an effect may be over before the step is; but what certainly acts
+  // no longer, such as a burner that somebody killed, did not act for the time that was judged.
   const bool lost = reads_effect && facts.seen == Seen::yes && step.seen == Seen::no;
   if (lost || (reads_effect && facts.seen != Seen::yes && !facts.lost)) {
     facts.lost = lost;
