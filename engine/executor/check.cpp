@@ -60,14 +60,16 @@ Task<void> Session::check_order(std::int64_t id) {
 }
 
 Task<wire::HostReport> Session::check() {
-  std::vector<std::string> failed;
-  std::vector<std::string> idle;
+  std::vector<std::string> open;
   for (const auto& [path, step] : steps_) {
-    if (step->state == Step::State::failed) failed.push_back(path);
-    if (step->state == Step::State::ready) idle.push_back(path);
+    // One whose undo is tried again just now is waited for: until then nobody knows.
+    const bool undecided = step->state == Step::State::failed ||
+                           step->state == Step::State::ready ||
+                           step->state == Step::State::injecting ||
+                           step->state == Step::State::reverting;
+    if (undecided) open.push_back(path);
   }
-  failed.insert(failed.end(), idle.begin(), idle.end());
-  if (!failed.empty()) co_await revert_quietly(std::move(failed), "tried again");
+  if (!open.empty()) co_await revert_quietly(std::move(open), "tried again");
   co_await remove_leftovers(false);
 
   wire::HostReport report;
@@ -75,6 +77,7 @@ Task<wire::HostReport> Session::check() {
   for (const auto& [path, step] : steps_) {
     const bool live = step->live();
     if (live) in_use.insert(step->plan.token.mark());
+    if (live) report.residue.push_back({"step " + path + " is still active", "ordeal abort"});
     if (live || step->state == Step::State::prepared) continue;
     for (std::size_t i = 0; i < step->undos.undos.size(); ++i) {
       const model::Undo& undo = step->undos.undos[i];

@@ -19,6 +19,8 @@ namespace {
 constexpr Duration kClaimsWait = 2s;
 constexpr Duration kLongestLease = 60s;
 constexpr Duration kKeeperAnswers = 1s;
+// A service may take long to stop; its step's own time begins when it has.
+constexpr Duration kLongestInjection = 60s;
 constexpr Duration kFirstReading = 300ms;  // how long the first reading waits for the effect
 constexpr Duration kDrainSlack = 100ms;
 
@@ -31,6 +33,19 @@ Duration drain_of(const model::HostStep& plan) {
     longest = std::max(longest, ifb->netem.latency + ifb->netem.jitter + kDrainSlack);
   }
   return longest;
+}
+
+// Two steps that are active at the same time.
+Result<void> check_apart(const model::HostStep& mine, const std::string& path,
+                         const model::HostStep& other) {
+  for (const model::Claim& theirs : other.claims) {
+    for (const model::Claim& claim : mine.claims) {
+      if (!fault::conflicts(claim, theirs)) continue;
+      return Error(Code::refused, fmt::format("{} {} is taken by step {} ({})", theirs.kind,
+                                              theirs.key, path, other.fault));
+    }
+  }
+  return ok();
 }
 
 journal::Intent intent_of(const model::HostStep& plan, const std::string& digest) {
@@ -68,6 +83,13 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request) {
   take_snapshot();
   TRY(auto plan, fault::resolve(parts_.catalogue, request, host_, token, protection));
   CHECK_OK(check_policy(policy_, plan, host_, parts_.state_directory));
+  TRY(auto journals, find_journals(host_, parts_.state_directory, parts_.token.text()));
+  CHECK_OK(check_against_runs(journals, plan.claims));
+  for (const std::string& path : request.beside) {
+    const auto other = steps_.find(path);
+    if (other == steps_.end()) continue;
+    CHECK_OK(check_apart(plan, path, other->second->plan));
+  }
   auto step = std::make_unique<Step>();
   step->plan = std::move(plan);
   step->digest = model::digest_of(step->plan);
@@ -141,13 +163,7 @@ Result<void> Session::check_own_claims(const Step& step) const {
     const bool holds = other->live() || other->state == Step::State::ready ||
                        other->state == Step::State::failed;
     if (other.get() == &step || !holds || base(path) == base(step.plan.step)) continue;
-    for (const model::Claim& theirs : other->plan.claims) {
-      for (const model::Claim& mine : step.plan.claims) {
-        if (!fault::conflicts(mine, theirs)) continue;
-        return Error(Code::refused, fmt::format("{} {} is taken by step {} ({})", theirs.kind,
-                                                theirs.key, path, other->plan.fault));
-      }
-    }
+    CHECK_OK(check_apart(step.plan, path, other->plan));
   }
   return ok();
 }
@@ -286,7 +302,7 @@ Task<void> Session::inject_order(std::int64_t id, Step* step, Duration lease, Bo
     co_return refuse(id, allowed.error());
   }
   step->lease_end = received + lease;
-  step->hard_end = received + step->plan.duration + lease;
+  step->hard_end = received + kLongestInjection;
   deadlines_changed();
   auto made = co_await watched_by_keeper(step);
   if (made.has_value()) made = co_await make_until_cancelled(step, false, lease, &spent);
@@ -301,7 +317,9 @@ Task<void> Session::inject_order(std::int64_t id, Step* step, Duration lease, Bo
   }
   step->effects = fault::EffectReader(host_, step->plan.effects);
   step->state = Step::State::active;
+  step->hard_end = changed + step->plan.duration + lease;
   steps_changed_.notify();
+  deadlines_changed();
   wire::Injected injected;
   injected.step = step->plan.step;
   injected.took = changed - received;

@@ -70,6 +70,11 @@ Result<void> check_claims(const std::vector<FoundJournal>& journals,
     return Error(Code::refused, fmt::format("this host is not clean: {}; run `ordeal recover` "
                                             "first", left.front()));
   }
+  return check_against_runs(journals, claims);
+}
+
+Result<void> check_against_runs(const std::vector<FoundJournal>& journals,
+                                const std::vector<model::Claim>& claims) {
   for (const FoundJournal& journal : journals) {
     for (const journal::Record& record : journal.scan.records) {
       for (const model::Claim& theirs : record.intent.claims) {

@@ -37,6 +37,9 @@ std::set<std::string> live_marks(os::Host& host, const std::string& state_direct
 // left something on this host.
 Result<void> check_claims(const std::vector<FoundJournal>& journals,
                           const std::vector<model::Claim>& claims);
+// Without asking whether the host is clean: before anything is injected that is said once.
+Result<void> check_against_runs(const std::vector<FoundJournal>& journals,
+                                const std::vector<model::Claim>& claims);
 
 // "method.0 network.delay of run r-1121-0140-7f3a": what dead runs left.
 std::vector<std::string> left_by_the_dead(const std::vector<FoundJournal>& journals);

@@ -36,8 +36,8 @@ Task<int> Session::run() {
   const bool clean = !journal_ || journal_->broken().empty();
   bool all_done = true;
   for (const auto& [path, step] : steps_) all_done = all_done && step->undos.all_done();
-  if (journal_ && all_done && clean) {
-    const std::string path = journal_path(parts_.state_directory, parts_.token.text());
+  const std::string path = journal_path(parts_.state_directory, parts_.token.text());
+  if (all_done && clean && host_.files().exists(path)) {
     journal_.reset();
     ignore(host_.files().remove(path), "a journal without live records is no residue");
   }

@@ -124,8 +124,10 @@ struct ExpectProcesses {
   ProcessMatcher matcher;
   std::int64_t count = 1;
   Duration within = 10s;
+  // Told to end, and perhaps still about to: they count only when they do not.
+  std::vector<ProcessId> killed;
 };
-BOOST_DESCRIBE_STRUCT(ExpectProcesses, (), (matcher, count, within))
+BOOST_DESCRIBE_STRUCT(ExpectProcesses, (), (matcher, count, within, killed))
 struct NotUndoable {
   static constexpr const char* kKind = "not_undoable";
   std::string reason;
@@ -278,9 +280,11 @@ struct StepRequest {
   Duration duration{};
   std::uint64_t seed = 0;
   bool zero_magnitude = false;  // --control: everything but the effect
+  // Steps prepared before that are active at the same time: their claims must leave room for it.
+  std::vector<std::string> beside;
 };
 BOOST_DESCRIBE_STRUCT(StepRequest, (),
-                      (step, name, fault, target, with, duration, seed, zero_magnitude))
+                      (step, name, fault, target, with, duration, seed, zero_magnitude, beside))
 
 // Codec (engine/model/codec.cpp).
 std::string to_json(const HostStep& step);            // canonical

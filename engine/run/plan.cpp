@@ -22,6 +22,24 @@ std::vector<std::string> undo_commands(const HostStep& plan, bool& undoable) {
   return out;
 }
 
+// The earlier parts of the same `parallel` that are active at some time when the step is.
+std::vector<std::string> beside(const Experiment& experiment, const Step& step) {
+  std::vector<std::string> out;
+  for (const MethodItem& item : experiment.method) {
+    const auto* parallel = std::get_if<Parallel>(&item);
+    if (parallel == nullptr) continue;
+    out.clear();
+    for (const Step& part : parallel->steps) {
+      if (part.path == step.path) return out;
+      // To the moment: one that begins when the other ends may come first.
+      const bool before = part.start_delay + part.duration < step.start_delay;
+      const bool after = step.start_delay + step.duration < part.start_delay;
+      if (!before && !after) out.push_back(part.path);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 StepRequest Run::request_for(const Step& step, int round) const {
@@ -80,7 +98,9 @@ Task<bool> Run::prepare_steps() {
     reasons += fmt::format("{} is not clean: {}; mend it with: sudo ordeal recover\n", host_, left);
   }
   for (const Step* step : steps_of(experiment_)) {
-    auto answer = co_await executor_->prepare(request_for(*step, 0));
+    StepRequest request = request_for(*step, 0);
+    request.beside = beside(experiment_, *step);
+    auto answer = co_await executor_->prepare(std::move(request));
     if (answer.has_value()) {
       processes_picked_ += static_cast<std::int64_t>(answer.value().plan.targets.size());
       prepared_[step->path] = std::move(answer.value());

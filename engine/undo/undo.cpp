@@ -11,6 +11,9 @@ namespace {
 
 using model::Undo;
 
+// How long a process that was told to end may take before it is taken for one that does not.
+constexpr Duration kDying = 1s;
+
 // What one attempt found.
 struct Attempt {
   bool ok = false;
@@ -195,7 +198,12 @@ Task<Attempt> attempt(os::Host& host, model::ExpectProcesses undo) {
       text = found.error().message();
       continue;
     }
-    const auto count = static_cast<std::int64_t>(found.value().size());
+    std::int64_t count = 0;
+    const bool survived = host.clock().now() >= begun + std::min(kDying, undo.within);
+    for (const model::ProcessInfo& process : found.value()) {
+      const auto killed = std::find(undo.killed.begin(), undo.killed.end(), process.id);
+      if (killed == undo.killed.end() || survived) ++count;
+    }
     text = fmt::format("{} of {} are back", count, undo.count);
     if (count >= undo.count) {
       co_return done(fmt::format("{} after {}", text, format_short(host.clock().now() - begun)));

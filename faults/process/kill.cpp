@@ -160,6 +160,7 @@ model::ExpectProcesses expectation(const fault::PlanContext& context, Duration w
   out.matcher.count_max.reset();
   out.count = std::max(context.matched, static_cast<std::int64_t>(context.processes.size()));
   out.within = within;
+  for (const model::ProcessInfo& process : context.processes) out.killed.push_back(process.id);
   return out;
 }
 

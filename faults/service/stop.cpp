@@ -173,7 +173,11 @@ Result<model::HostStep> plan_commands(const fault::PlanContext& context,
   model::Change change;
   change.summary = "run " + printable(join(*parameters.stop, " "));
   change.apply = model::RunCommand{{*parameters.stop, parameters.timeout}};
-  change.undos.push_back(model::ExpectProcesses{matcher, picked, parameters.restore_within});
+  model::ExpectProcesses expected{matcher, picked, parameters.restore_within, {}};
+  for (const model::ProcessInfo& process : context.processes) {
+    expected.killed.push_back(process.id);
+  }
+  change.undos.push_back(std::move(expected));
   change.undos.push_back(model::RunUndoCommand{{*parameters.start, parameters.timeout}});
   out.backend = "commands";
   out.summary = {change.summary, "afterwards: run " + printable(join(*parameters.start, " ")),

@@ -271,6 +271,24 @@ TEST_F(ExecutorTest, TwoRunsCannotClaimTheSame) {
   EXPECT_TRUE(injected(second.inject(second.prepare_pause("method.8", "db.service"))));
 }
 
+TEST_F(ExecutorTest, APlanIsRefusedForAnotherRunsClaimAndForAStepBesideIt) {
+  Pair first(machine_, "r-first");
+  Pair second(machine_, "r-second");
+  ASSERT_TRUE(injected(first.inject(first.prepare_pause("method.0", "shop.service"))));
+  wire::Prepare order;
+  order.request.step = "method.1";
+  order.request.fault = "test.pause";
+  order.request.target.process.emplace();
+  order.request.target.process->unit = "shop.service";
+  EXPECT_NE(refusal(second.ask(order)).find("of run r-first"), std::string::npos);
+  order.request.target.process->unit = "db.service";
+  EXPECT_TRUE(std::holds_alternative<wire::Prepared>(second.ask(order)));
+  order.request.step = "method.2";
+  EXPECT_TRUE(std::holds_alternative<wire::Prepared>(second.ask(order)));  // one after the other
+  order.request.beside = {"method.1"};
+  EXPECT_NE(refusal(second.ask(order)).find("taken by step method.1"), std::string::npos);
+}
+
 TEST_F(ExecutorTest, TwoStepsOfOneRunCannotClaimTheSame) {
   Pair pair(machine_);
   const wire::Prepared a = pair.prepare_pause("method.0", "shop.service");

@@ -16,7 +16,7 @@ std::vector<model::FaultDescription> descriptions() {
 }
 
 std::string page_of(const std::string& fault) {
-  std::ifstream file(std::string(ORDEAL_SOURCE_DIR) + "/docs/reference/faults/" + fault + ".md");
+  std::ifstream file(fmt::format("{}/docs/reference/faults/{}.md", ORDEAL_SOURCE_DIR, fault));
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();

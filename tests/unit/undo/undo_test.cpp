@@ -169,6 +169,32 @@ TEST_F(UndoTest, WaitsForProcessesThatMustComeBack) {
   EXPECT_NE(fewer.text.find("2 of 3 are back"), std::string::npos) << fewer.text;
 }
 
+// A process that has its SIGTERM and still runs is not back: it is not yet gone.
+TEST_F(UndoTest, DoesNotTakeTheDyingForThoseWhoAreBack) {
+  model::ExpectProcesses expected;
+  expected.matcher.unit = "shop.service";
+  expected.count = 3;
+  expected.killed.push_back(a_shop_process());
+  ASSERT_TRUE(host().processes().signal(expected.killed.front(), SIGTERM).has_value());
+  const Outcome outcome = undo(expected);
+  EXPECT_TRUE(outcome.ok) << outcome.text;
+  EXPECT_EQ(machine_.of_service("shop.service").size(), 3u);
+  for (const sim::Process* process : machine_.of_service("shop.service")) {
+    EXPECT_NE(process->info.id, expected.killed.front());
+  }
+}
+
+TEST_F(UndoTest, AProcessThatSurvivesItsSignalIsThere) {
+  model::ExpectProcesses expected;
+  expected.matcher.unit = "shop.service";
+  expected.count = 3;
+  expected.killed.push_back(a_shop_process());
+  const BootTime begun = world_.now();
+  EXPECT_TRUE(undo(expected).ok);
+  EXPECT_GE(world_.now() - begun, 1s);
+  EXPECT_LT(world_.now() - begun, 2s);
+}
+
 TEST_F(UndoTest, TriesAgainWhatMayPass) {
   ASSERT_TRUE(host().links().add_ifb(kMark).has_value());
   machine_.misfortunes.call_fails = 500'000;
