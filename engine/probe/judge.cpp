@@ -238,6 +238,9 @@ void Judge::begin_wait(const std::string& path, BootTime at) {
 bool Judge::wait_holds(const std::string& path, BootTime now) {
   return impl_->wait_holds(path, now);
 }
+model::ConditionStatus Judge::end_wait(const std::string& path, BootTime now) {
+  return impl_->end_wait(path, now);
+}
 void Judge::begin_recovery(BootTime at) {
   impl_->begin_recovery(at);
 }

@@ -54,6 +54,8 @@ class Judge {
   // A `wait.until` of the method: true when it held; anchored at `at`.
   void begin_wait(const std::string& item_path, BootTime at);
   bool wait_holds(const std::string& item_path, BootTime now);
+  // Its verdict, once the wait is over: broken when it was in vain.
+  model::ConditionStatus end_wait(const std::string& item_path, BootTime now);
 
   // ---- recovery
   void begin_recovery(BootTime at);         // last revert confirmed

@@ -180,6 +180,22 @@ ConditionStatus Judge::Impl::final_expect(const Entry& entry, BootTime now) {
   return status;
 }
 
+ConditionStatus Judge::Impl::end_wait(const std::string& path, BootTime now) {
+  ConditionStatus status;
+  for (Entry& entry : entries_) {
+    if (entry.info.list != ConditionList::wait || entry.scope != path || !entry.trailing) continue;
+    const std::vector<Reading> readings = entry.trailing->read(std::max(now, latest_));
+    const Combined combined = entry.trailing->combined();
+    const Truth failed = entry.known ? Truth::broken : Truth::unknown;
+    const Truth truth = entry.held_after ? Truth::holds : failed;
+    status = status_of(entry, readings, truth, combined.decided_by);
+    status.after = entry.held_after;
+    entry.trailing.reset();
+  }
+  status.final = true;
+  return status;
+}
+
 // The fault phase without the stretches in which a step's own list replaced this one; for a step's
 // own list the stretches in which it was active.
 std::vector<Span> Judge::Impl::during_spans(const Entry& entry, BootTime now) const {

@@ -67,6 +67,7 @@ class Judge::Impl {
 
   // ---- what is asked
   bool wait_holds(const std::string& path, BootTime now);
+  model::ConditionStatus end_wait(const std::string& path, BootTime now);
   std::optional<Duration> recovered(BootTime now);
   std::vector<model::ConditionStatus> update(BootTime now);
   std::optional<AbortReason> abort_reason(BootTime now);

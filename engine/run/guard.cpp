@@ -106,7 +106,10 @@ void Run::on_step_reverted(const wire::StepReverted& reverted) {
   }
   emit(changed);
   if (reverted.ok) active_.erase(reverted.step);
-  if (reverted.why != "ordered" && !stop_) {
+  // A step that could not be injected is told by the answer to that order, with the reason.
+  const bool answered = reverted.why == "ordered" || reverted.why == "not injected" ||
+                        reverted.why == "not ready";
+  if (!answered && !stop_) {
     stop(AbortCause::executor, fmt::format("{} was reverted by the executor: {}", reverted.step,
                                            reverted.why));
   }

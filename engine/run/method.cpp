@@ -1,5 +1,6 @@
 // The method: inject, see the effect, hold, revert; one after another or in parallel.
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
 
 #include "engine/run/state.hpp"
@@ -7,6 +8,7 @@
 namespace ordeal::run {
 
 using namespace model;
+using namespace asio::experimental::awaitable_operators;
 
 namespace {
 
@@ -27,7 +29,20 @@ bool comes_late(const HostStep& plan) {
   return false;
 }
 
+// The answer, or nothing when the run stops before: whatever is slow must not keep the rest from
+// being reverted. The order itself stands, and the revert of everything deals with it.
+template <class T>
+Task<std::optional<T>> unless(Task<void> stopped, Task<T> asked) {
+  auto first = co_await (std::move(asked) || std::move(stopped));
+  if (first.index() == 1) co_return std::nullopt;
+  co_return std::get<0>(std::move(first));
+}
+
 }  // namespace
+
+Task<void> Run::until_stopped() {
+  while (going()) co_await stopped_.wait();
+}
 
 Task<void> Run::inject_and_hold() {
   enter(Phase::inject, {});
@@ -68,7 +83,10 @@ Task<void> Run::repeat(const Step& step, BootTime until) {
     if (!going()) co_return;
     StepRequest request = request_for(step, round);
     path = request.step;
-    auto answer = co_await executor_->prepare(std::move(request));
+    Task<Result<wire::Prepared>> asked = executor_->prepare(std::move(request));
+    auto in_time = co_await unless(until_stopped(), std::move(asked));
+    if (!in_time) co_return;
+    Result<wire::Prepared>& answer = *in_time;
     if (answer.has_error()) {
       note("warning", fmt::format("{}: round {} was left out: {}", step.name, round + 1,
                                   answer.error().message()));
@@ -120,10 +138,18 @@ Task<void> Run::do_wait(const Wait& wait, std::string path, bool last) {
     while (going() && !judge_.wait_holds(path, now()) && now() < deadline) {
       co_await sleep_until(std::min(deadline, now() + kEffectPoll));
     }
-    if (going() && !judge_.wait_holds(path, now())) {
-      note("warning", fmt::format("{} did not hold within {}; the method stops",
-                                  wait.until->text, format_duration(wait.within)));
-      end_early();
+    if (going()) {
+      ConditionStatus status = judge_.end_wait(path, now());
+      const bool held = status.truth == Truth::holds;
+      if (!held && status.problem.empty()) {
+        status.problem = fmt::format("not within {}", format_duration(wait.within));
+      }
+      emit(std::move(status));
+      if (!held) {
+        note("warning", fmt::format("{} did not hold within {}; the method stops",
+                                    wait.until->text, format_duration(wait.within)));
+        end_early();
+      }
     }
   }
   if (last) end_fault();
@@ -141,16 +167,21 @@ Task<bool> Run::inject(const std::string& path, const Step& step, bool first_rou
   }
   emit(changed);
   const std::string digest = prepared_.at(path).digest;
-  auto ready = co_await executor_->ready(path, digest);
+  Task<Result<void>> made_ready = executor_->ready(path, digest);
+  const auto ready = co_await unless(until_stopped(), std::move(made_ready));
   Result<wire::Injected> answer = Error(Code::failed, "not asked");
-  if (ready.has_error()) {
-    answer = ready.error();
-  } else if (!going()) {
+  if (!ready || !going()) {
+    active_.insert(path);  // its idle objects may be there, or come
     co_return false;
+  } else if (ready->has_error()) {
+    answer = ready->error();
   } else {
     active_.insert(path);
     last_renewal_ = now();
-    answer = co_await executor_->inject(path, digest, options_.lease);
+    Task<Result<wire::Injected>> asked = executor_->inject(path, digest, options_.lease);
+    auto in_time = co_await unless(until_stopped(), std::move(asked));
+    if (!in_time) co_return false;
+    answer = std::move(*in_time);
   }
   if (answer.has_error()) {
     changed.state = StepState::failed;
@@ -175,8 +206,9 @@ Task<bool> Run::see_effect(const std::string& path, EffectReading reading) {
   const bool late = comes_late(prepared_.at(path).plan) || options_.mode == Mode::control;
   while (reading.seen != Seen::yes && !late && going() && now() < deadline) {
     co_await sleep_until(now() + kEffectPoll);
-    auto again = co_await executor_->read_effect(path);
-    if (again.has_value()) reading = again.value().effect;
+    Task<Result<wire::EffectRead>> asked = executor_->read_effect(path);
+    const auto again = co_await unless(until_stopped(), std::move(asked));
+    if (again && again->has_value()) reading = again->value().effect;
   }
   StepChanged changed;
   changed.step = path;
@@ -208,13 +240,15 @@ Task<void> Run::hold(const std::string& path, BootTime until) {
   while (going() && now() < until) {
     co_await sleep_until(std::min(until, now() + kEffectRefresh));
     if (!going() || now() >= until || !active_.contains(path)) continue;
-    auto reading = co_await executor_->read_effect(path);
-    if (reading.has_error()) continue;  // a lost executor reports itself
+    Task<Result<wire::EffectRead>> asked = executor_->read_effect(path);
+    const auto answer = co_await unless(until_stopped(), std::move(asked));
+    if (!answer || answer->has_error()) continue;  // a lost executor reports itself
+    const EffectReading& reading = answer->value().effect;
     StepChanged changed;
     changed.step = path;
     changed.host = host_;
-    changed.text = reading.value().effect.text;
-    changed.seen = reading.value().effect.seen;
+    changed.text = reading.text;
+    changed.seen = reading.seen;
     const bool first = changed.seen == Seen::yes && !seen;
     changed.state = first ? StepState::verified : StepState::effect;
     seen = seen || first;
@@ -232,8 +266,9 @@ Task<void> Run::revert_step(std::string path) {
   changed.state = StepState::reverting;
   emit(std::move(changed));
   std::vector<std::string> steps(1, path);
-  auto answer = co_await executor_->revert(std::move(steps));
-  if (answer.has_error()) note("warning", "revert: " + answer.error().message());
+  Task<Result<wire::AllReverted>> asked = executor_->revert(std::move(steps));
+  const auto answer = co_await unless(until_stopped(), std::move(asked));
+  if (answer && answer->has_error()) note("warning", "revert: " + answer->error().message());
 }
 
 }  // namespace ordeal::run

@@ -176,9 +176,14 @@ Task<void> Run::hear_keeper() {
 
 Task<void> Run::check_host() {
   co_await hear_keeper();
-  leaving_ = !executor_lost_;
   HostChecked checked;
   checked.host = host_;
+  Result<wire::HostReport> report = Error(Code::failed, "not asked");
+  if (armed_ && !executor_lost_) {
+    report = co_await executor_->check_host();
+    co_await hear_keeper();  // it may be lost only now
+  }
+  leaving_ = !executor_lost_;
   if (executor_lost_) {
     checked.lost = lost_text_;
     checked.clean = keeper_clean_;
@@ -187,17 +192,14 @@ Task<void> Run::check_host() {
       checked.residue.push_back({"unknown: the executor was lost and nobody reported",
                                  "sudo ordeal recover"});
     }
-  } else if (armed_) {
-    auto report = co_await executor_->check_host();
-    if (report.has_value()) {
-      checked.clean = report.value().clean;
-      checked.residue = report.value().residue;
-      checked.changed_by_others = report.value().changed_by_others;
-      checked.kept = report.value().kept;
-    } else {
-      checked.clean = false;
-      checked.residue.push_back({"unknown: " + report.error().message(), "sudo ordeal recover"});
-    }
+  } else if (report.has_value()) {
+    checked.clean = report.value().clean;
+    checked.residue = report.value().residue;
+    checked.changed_by_others = report.value().changed_by_others;
+    checked.kept = report.value().kept;
+  } else {
+    checked.clean = false;
+    checked.residue.push_back({"unknown: " + report.error().message(), "sudo ordeal recover"});
   }
   if (armed_) emit(std::move(checked));
   if (!executor_lost_) {

@@ -68,6 +68,8 @@ class Run {
   void stop(model::AbortCause cause, std::string text, std::string condition = "");
   void end_early();
   bool going() const { return !stop_ && !ending_; }
+  // Returns when the run stops or ends early.
+  Task<void> until_stopped();
   // Sleeps until then; false when the run stops or ends early before.
   Task<bool> sleep_until(BootTime when);
 
