@@ -209,6 +209,7 @@ class Machine {
   bool netem_possible = true;
   bool owner_tables_possible = true;
   bool queue_possible = true;
+  bool freezer_works = true;                 // false: says that it has frozen, and has not
   std::vector<std::uint16_t> foreign_queues;
   std::vector<os::ExemptFlow> exempt_flows;
   int cpus = 2;

@@ -3,7 +3,7 @@
 //   ordeal-sim --seed 7 [--trace]        one seed, what happened
 //   ordeal-sim --seeds 500 [--from 1]    many; one in 50 twice, to compare the traces
 //   ordeal-sim --planted no_fsync        must find a violation in some seed: tests the tests
-//   ordeal-sim --every-point             each fault, struck at each call of its worker
+//   ordeal-sim --every-point             each fault, struck at each call of those who undo it
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -46,25 +46,24 @@ void print_failure(const Config& config, const Outcome& outcome) {
              describe(config), config.seed);
 }
 
+// False: there is no such bug.
 bool plant(Config& config, const std::string& bug) {
-  config.bugs.inject_before_journal = bug == "inject_before_journal";
-  config.bugs.no_fsync = bug == "no_fsync";
-  config.bugs.drop_rest_on_first_error = bug == "drop_rest";
-  if (bug == "drop_rest") config.misfortunes.call_fails = 100'000;  // it needs an error to drop at
-  return config.bugs.inject_before_journal || config.bugs.no_fsync ||
-         config.bugs.drop_rest_on_first_error;
+  if (!boost::describe::enum_from_string(bug.c_str(), config.plant)) return false;
+  // It needs an error to drop the rest at.
+  if (config.plant == Plant::drop_rest) config.misfortunes.call_fails = 100'000;
+  return config.plant != Plant::none;
 }
 
 int run_one(const Arguments& arguments) {
   Config config = make_config(*arguments.seed);
-  if (!arguments.planted.empty()) plant(config, arguments.planted);
+  if (!arguments.planted.empty() && !plant(config, arguments.planted)) return 2;
   fmt::print("{}\n", describe(config));
   const Outcome outcome = run_seed(config, arguments.trace);
   if (outcome.verdict) {
     fmt::print("verdict {}: {}\n", outcome.verdict->exit_name, outcome.verdict->reason);
   }
   fmt::print("trace hash {:016x}, {} steps, {} points of the worker\n", outcome.hash,
-             outcome.steps, outcome.points);
+             outcome.steps, outcome.points.front());
   if (!outcome.violation.empty()) fmt::print("VIOLATION {}\n", outcome.violation);
   return outcome.violation.empty() ? 0 : 1;
 }
@@ -99,8 +98,10 @@ int find_planted(const Arguments& arguments) {
     }
     const Outcome outcome = run_seed(config, false);
     if (outcome.violation.empty()) continue;
-    // Found only counts when the same seed is well without the bug.
-    config.bugs = executor::PlantedBugs{};
+    // Found only counts by the judge that it is planted for, and when the same seed is well
+    // without the bug.
+    if (outcome.violation.find(objection_to(config.plant)) == std::string::npos) continue;
+    config.plant = Plant::none;
     if (!run_seed(config, false).violation.empty()) continue;
     fmt::print("{} found at seed {}: {}\n", arguments.planted, seed, outcome.violation);
     return 0;
@@ -109,41 +110,64 @@ int find_planted(const Arguments& arguments) {
   return 1;
 }
 
-// Not by luck: each fault, each point of its worker, each blow.
+// One blow at each point of a role in turn, until a run has no such point.
+int strike_each_point(const Config& base, Strike strike, Totals& totals) {
+  std::uint64_t last = 4;
+  for (strike.point = 1; strike.point <= last; ++strike.point) {
+    Config config = base;
+    config.strikes.push_back(strike);
+    const Outcome outcome = run_seed(config, false);
+    totals.add(outcome);
+    const std::uint64_t points = outcome.points[static_cast<std::size_t>(strike.of)];
+    if (points >= strike.point) last = std::max(last, strike.point + 1);
+    if (outcome.violation.empty()) continue;
+    print_failure(config, outcome);
+    return 1;
+  }
+  return 0;
+}
+
+// Not by luck: each fault, each point of its worker, each blow; then each point of the keeper that
+// reverts what a dead worker left, and of the `recover` that does it when both are dead.
 int strike_every_point() {
   struct Kind {
     Blow blow;
     bool front, worker, keeper;
   };
   constexpr std::array kKinds = {
-      Kind{Blow::kill, false, true, false}, Kind{Blow::kill, false, true, true},
-      Kind{Blow::kill, false, false, true}, Kind{Blow::kill, true, false, false},
-      Kind{Blow::stop, false, true, false}, Kind{Blow::power_loss, false, false, false}};
+      Kind{Blow::kill, true, false, false}, Kind{Blow::kill, false, true, false},
+      Kind{Blow::kill, false, false, true}, Kind{Blow::kill, false, true, true},
+      Kind{Blow::kill, true, true, true},   Kind{Blow::stop, true, false, false},
+      Kind{Blow::stop, false, true, false}, Kind{Blow::stop, false, false, true},
+      Kind{Blow::stop, false, true, true},  Kind{Blow::power_loss, false, false, false}};
+  constexpr Duration kInjected = 4600ms;  // into the run: everything is
   Totals totals;
+  int failures = 0;
   for (const std::string& fault : known_faults()) {
     for (const Kind& kind : kKinds) {
-      std::uint64_t last = 1;
-      for (std::uint64_t point = 1; point <= last; ++point) {
-        Config config = make_config_of(fault);
-        Strike strike;
-        strike.blow = kind.blow;
-        strike.front = kind.front;
-        strike.worker = kind.worker;
-        strike.keeper = kind.keeper;
-        strike.point = point;
-        config.strikes.push_back(strike);
-        const Outcome outcome = run_seed(config, false);
-        totals.add(outcome);
-        if (point == 1) last = 4;
-        if (outcome.points >= point) last = point + 1;  // until the run has no such point
-        if (outcome.violation.empty()) continue;
-        print_failure(config, outcome);
-        return 1;
-      }
+      Strike strike;
+      strike.blow = kind.blow;
+      strike.front = kind.front;
+      strike.worker = kind.worker;
+      strike.keeper = kind.keeper;
+      failures += strike_each_point(make_config_of(fault), strike, totals);
     }
+    Config orphaned = make_config_of(fault);
+    Strike first;
+    first.worker = true;
+    first.after = kInjected;
+    orphaned.strikes.push_back(first);
+    Strike second;
+    second.keeper = true;
+    second.of = Whose::keeper;
+    failures += strike_each_point(orphaned, second, totals);
+    orphaned.systemd_recovers = false;
+    orphaned.strikes.back().keeper = true;
+    second.of = Whose::recover;
+    failures += strike_each_point(orphaned, second, totals);
   }
   totals.print();
-  return 0;
+  return failures == 0 ? 0 : 1;
 }
 
 std::optional<Arguments> read(int argc, char** argv) {
@@ -174,6 +198,6 @@ int main(int argc, char** argv) {
   if (arguments && arguments->every_point) return strike_every_point();
   if (arguments && arguments->seeds != 0) return run_many(*arguments);
   fmt::print("usage: ordeal-sim --seed N [--trace] | --seeds N [--from M] | --every-point |\n"
-             "       --planted inject_before_journal|no_fsync|drop_rest [--seeds N]\n");
+             "       --planted BUG [--seeds N] (tests/sim/campaign/config.hpp: Plant)\n");
   return 2;
 }

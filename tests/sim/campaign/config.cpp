@@ -8,14 +8,15 @@ namespace {
 
 Strike make_strike(Prng& prng, bool early) {
   Strike out;
-  const std::uint64_t kind = prng.below(20);
+  const std::uint64_t kind = prng.below(21);
   out.blow = kind < 9    ? Blow::kill
              : kind < 14 ? Blow::stop
              : kind < 16 ? Blow::power_loss
              : kind < 17 ? Blow::cut_wire
              : kind < 18 ? Blow::halt
              : kind < 19 ? Blow::interrupt
-                         : Blow::meddle;
+             : kind < 20 ? Blow::meddle
+                         : Blow::wall_clock;
   const std::uint64_t who = 1 + prng.below(7);
   out.front = who & 1;
   out.worker = who & 2;
@@ -47,8 +48,42 @@ Misfortunes make_misfortunes(Prng& prng) {
 }  // namespace
 
 bool Config::strict() const {
-  return misfortunes.call_fails == 0 && misfortunes.call_fails_after == 0 &&
+  return machine_obeys && misfortunes.call_fails == 0 && misfortunes.call_fails_after == 0 &&
          misfortunes.read_fails == 0;
+}
+
+bool Config::prompt() const {
+  return strict() && misfortunes.sync_fails == 0 && misfortunes.disk_hangs == 0 &&
+         misfortunes.slow_call == 0;
+}
+
+executor::PlantedBugs bugs_of(Plant plant) {
+  executor::PlantedBugs out;
+  out.inject_before_journal = plant == Plant::inject_before_journal;
+  out.no_fsync = plant == Plant::no_fsync;
+  out.drop_rest_on_first_error = plant == Plant::drop_rest;
+  return out;
+}
+
+const char* objection_to(Plant plant) {
+  switch (plant) {
+    case Plant::none: return "nothing";
+    case Plant::inject_before_journal:
+    case Plant::no_fsync:
+    case Plant::lying_disk: return "P2: ";
+    case Plant::drop_rest: return "";  // what is dropped decides who sees it
+    case Plant::late_keeper:
+    case Plant::deaf_to_halt:
+    case Plant::slow_abort: return "after someone knew that it must go";
+    case Plant::long_lease: return "after its last possible renewal";
+    case Plant::early_word: return "is reverted, says the front; the kernel has";
+    case Plant::damage: return "the verdict says clean: missing [link eth0";
+    case Plant::false_clean: return "the verdict says clean, the kernel has";
+    case Plant::false_dirty: return "the verdict says dirty, and nothing is left";
+    case Plant::false_upheld: return "worker or keeper was killed under a fault";
+    case Plant::false_error: return "nothing went wrong";
+  }
+  return "nothing";
 }
 
 Config make_config(std::uint64_t seed) {
@@ -102,7 +137,8 @@ std::vector<std::string> known_faults() {
 
 std::string to_string(const Strike& strike) {
   static constexpr std::array kBlows = {"kill -9", "SIGSTOP",   "power loss", "cut wire",
-                                        "halt",    "interrupt", "meddle"};
+                                        "halt",    "interrupt", "meddle",     "wall clock jumps"};
+  static constexpr std::array kWhose = {"", " of the keeper", " of recover"};
   std::string out = kBlows[static_cast<std::size_t>(strike.blow)];
   std::vector<std::string> who;
   if (strike.front) who.emplace_back("front");
@@ -110,7 +146,8 @@ std::string to_string(const Strike& strike) {
   if (strike.keeper) who.emplace_back("keeper");
   if (strike.blow == Blow::kill || strike.blow == Blow::stop) out += " of " + join(who, " and ");
   out += strike.after ? " after " + format_duration(*strike.after)
-                      : fmt::format(" at point {}", strike.point);
+                      : fmt::format(" at point {}{}", strike.point,
+                                    kWhose[static_cast<std::size_t>(strike.of)]);
   if (strike.blow == Blow::stop && strike.resume_after) {
     out += ", SIGCONT " + format_duration(*strike.resume_after) + " later";
   }

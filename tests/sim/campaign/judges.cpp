@@ -1,4 +1,4 @@
-// The judges: they read the simulated kernel and disk, never what the engine believes.
+// The journal before every change, the lease behind every effect, the machine as it was at the end.
 #include <algorithm>
 #include <csignal>
 
@@ -10,6 +10,16 @@ namespace ordeal::sim {
 namespace {
 
 constexpr const char* kJournals = "/var/lib/ordeal/journal/";
+// P1: how long an effect may last once someone who can revert knows that he must ...
+constexpr Duration kKnown = 1s;
+// ... once its lease has run out, when nobody does: own timers strike two seconds later ...
+constexpr Duration kLapsed = 2s + kKnown;
+// ... and after the death of both, when something starts `ordeal recover` a second later.
+constexpr Duration kRecovered = 1s + kKnown;
+// A service's own time to stop (an injection is not cut short) and to start.
+constexpr Duration kService = 3s;
+// What a world with hanging disks and slow calls may add.
+constexpr Duration kSlow = 10s;
 
 bool takes_back(const model::Undo& undo, const Machine::Trace& trace) {
   return std::visit(
@@ -39,25 +49,34 @@ bool takes_back(const journal::Intent& intent, const Machine::Trace& trace) {
                      [&](const model::Undo& undo) { return takes_back(undo, trace); });
 }
 
-// What of a fault can be seen in the kernel: one of these must have been there.
-std::vector<std::string> marks_of(const std::string& fault) {
-  if (fault == "process.kill") return {"kill"};
-  if (fault == "process.pause") return {"resume_process", "thaw_cgroup"};
-  if (fault.starts_with("network.")) return {"packets"};
-  if (fault == "service.stop") return {"start_unit", "run_undo_command"};
-  return {"kill_helper"};
+bool runs(const Node* node) { return node != nullptr && node->alive() && !node->stopped(); }
+
+bool of_service(const Machine::Trace& trace) {
+  return trace.kind == "start_unit" || trace.kind == "run_undo_command";
 }
 
-std::string text_of(const std::vector<Machine::Trace>& traces) {
-  std::vector<std::string> out;
-  for (const auto& trace : traces) out.push_back(trace.kind + " " + trace.key);
-  return join(out, ", ");
+}  // namespace
+
+std::optional<std::string> recorded_step(const Machine& machine, const Machine::Trace& trace) {
+  for (const auto& [path, file] : machine.disk.files) {
+    if (!path.starts_with(kJournals) || !file.on_disk) continue;
+    for (const journal::Record& record : journal::scan(file.durable).records) {
+      if (takes_back(record.intent, trace)) return record.intent.step;
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<Machine::Trace> effective(const Machine& machine) {
   std::vector<Machine::Trace> out = machine.ours();
   std::erase_if(out, [](const auto& trace) { return !trace.effective; });
   return out;
+}
+
+std::string text_of(const std::vector<Machine::Trace>& traces) {
+  std::vector<std::string> out;
+  for (const auto& trace : traces) out.push_back(trace.kind + " " + trace.key);
+  return join(out, ", ");
 }
 
 std::string difference(const std::vector<std::string>& before,
@@ -70,78 +89,85 @@ std::string difference(const std::vector<std::string>& before,
   return fmt::format("missing [{}], new [{}]", join(gone, "; "), join(come, "; "));
 }
 
-}  // namespace
+// ---- P2: the journal before the change ----------------------------------------------------------
 
-bool journaled(const Machine& machine, const Machine::Trace& trace) {
-  for (const auto& [path, file] : machine.disk.files) {
-    if (!path.starts_with(kJournals) || !file.on_disk) continue;
-    const journal::Scan scan = journal::scan(file.durable);
-    for (const journal::Record& record : scan.records) {
-      if (takes_back(record.intent, trace)) return true;
-    }
+void Lab::on_made(const Machine::Trace& trace) {
+  const auto step = recorded_step(machine_, trace);
+  if (step) {
+    ledger_.made[*step].insert(trace);
+    return;
   }
-  return false;
+  world_.violation(fmt::format("P2: {} {} was made without a durable record", trace.kind,
+                               trace.key));
 }
 
-bool Lab::can_renew() const {
-  return front_ && front_->alive() && !front_->stopped() && !verdict_ && !cut_ && worker_ &&
-         worker_->alive() && !worker_->stopped();
+// ---- P1: leases ---------------------------------------------------------------------------------
+
+bool Lab::in_control() const {
+  return runs(front_) && !verdict_ && !ledger_.cut && !ledger_.halted && !ledger_.aborted &&
+         runs(worker_) && keeper_->alive();
 }
 
-// P1. Also starts `ordeal recover` as systemd would, a second after both processes have died.
+bool Lab::someone_knows() const {
+  if (worker_ == nullptr) return false;
+  const bool front_gone = !front_->alive() && !ledger_.cut;
+  const bool ordered = ledger_.aborted && runs(front_) && !ledger_.cut;
+  const bool halted = ledger_.halted && runs(keeper_);
+  if (runs(worker_) && (front_gone || ordered || halted || !keeper_->alive())) return true;
+  return runs(keeper_) && !worker_->alive();
+}
+
 void Lab::watch() {
-  const BootTime now = world_.now();
-  if (can_renew()) last_control_ = now;
-  const bool dead = worker_ && !worker_->alive() && !keeper_->alive();
-  if (dead && !all_dead_) all_dead_since_ = now;
-  all_dead_ = dead;
-  if (config_.systemd_recovers && dead && now > all_dead_since_ + 1s && !recovering_) {
-    recovering_ = true;
-    Node& node = machine_.start("recover");
-    auto body = [](Lab& lab, Node& on) -> Task<void> {
-      executor::RecoverOptions options;
-      co_await executor::recover(on.host(), kState, options);
-      lab.world_.sometimes("systemd recovered");
-      on.exit();
-    };
-    node.at_death.push_back([this] { recovering_ = false; });
-    node.spawn(body(*this, node));
-    all_dead_since_ = now + std::chrono::hours(1);  // once is enough
-  }
-  const auto left = effective(machine_);
-  if (!left.empty() && config_.strict() && !meddled_) {
-    const BootTime limit = last_control_ + config_.lease + 2s + kBound;
-    if (!dead && now > limit) {
-      world_.violation(fmt::format("P1: {} outlives its lease by more than {}", text_of(left),
-                                   format_duration(kBound)));
-    }
-    if (dead && config_.systemd_recovers && now > std::max(limit, last_control_) + kBoundAllDead) {
-      world_.violation("P1: after the death of all: " + text_of(left));
-    }
-  }
-  world_.at(now + 20ms, [this] { watch(); });
+  recover_as_systemd();
+  watch_leases();
+  world_.at(world_.now() + 20ms, [this] { watch(); });
 }
 
-void Lab::judge_verdict(const model::Verdict& verdict) {
-  world_.sometimes("verdict " + verdict.exit_name);
-  const auto left = machine_.ours();
-  if (verdict.host == model::HostState::clean && !left.empty()) {
-    world_.violation("the verdict says clean, the kernel has " + text_of(left));
-  }
-  if (verdict.host == model::HostState::untouched && !left.empty()) {
-    world_.violation("the verdict says untouched, the kernel has " + text_of(left));
-  }
-  if (verdict.hypothesis != model::Hypothesis::upheld) return;
-  for (const auto& [step, fault] : planned_) {
-    const auto kinds = marks_of(fault);
-    const bool seen = std::any_of(machine_.ever.begin(), machine_.ever.end(), [&](const auto& t) {
-      return std::find(kinds.begin(), kinds.end(), t.kind) != kinds.end();
-    });
-    if (!seen) {
-      world_.violation(fmt::format("upheld, but {} ({}) never took hold", step, fault));
+void Lab::watch_leases() {
+  const BootTime now = world_.now();
+  if (in_control()) ledger_.last_control = now;
+  if (!someone_knows()) ledger_.knows_since = now;
+  if (!config_.strict() || ledger_.meddled) return;
+  const Duration slow = config_.prompt() ? 0s : kSlow;
+  for (const Machine::Trace& trace : effective(machine_)) {
+    const Duration more = slow + (of_service(trace) ? kService : 0s);
+    const auto late = [&](BootTime since, Duration allowed, const char* what) {
+      if (now <= since + allowed + more) return;
+      world_.violation(fmt::format("P1: {} {} is still there {} after {}", trace.kind, trace.key,
+                                   format_duration(now - since), what));
+    };
+    if (ledger_.dead) {
+      if (config_.systemd_recovers) late(ledger_.dead_since, kRecovered, "the death of both");
+      continue;
     }
+    const BootTime known = std::max(ledger_.knows_since, ledger_.last_blow);
+    if (someone_knows()) late(known, kKnown, "someone knew that it must go");
+    const BootTime alone = std::max(ledger_.last_control, ledger_.last_blow);
+    late(alone, config_.lease + kLapsed, "its last possible renewal");
   }
 }
+
+// A second after both processes have died.
+void Lab::recover_as_systemd() {
+  const BootTime now = world_.now();
+  const bool dead = worker_ && !worker_->alive() && !keeper_->alive();
+  if (dead && !ledger_.dead) ledger_.dead_since = now;
+  const bool began = ledger_.dead;
+  ledger_.dead = dead;
+  if (!config_.systemd_recovers || !dead || !began || recovering_) return;
+  if (now <= ledger_.dead_since + 1s) return;
+  recovering_ = true;  // once is enough
+  Node& node = machine_.start("recover");
+  auto body = [](Lab& lab, Node& on) -> Task<void> {
+    executor::RecoverOptions options;
+    co_await executor::recover(on.host(), kState, options);
+    lab.world_.sometimes("systemd recovered");
+    on.exit();
+  };
+  node.spawn(body(*this, node));
+}
+
+// ---- the end ------------------------------------------------------------------------------------
 
 void Lab::wait_for_the_end() {
   const auto front_over = [this] { return !front_->alive(); };
@@ -155,34 +181,52 @@ void Lab::wait_for_the_end() {
   };
   if (!world_.run_until(over, 90s)) {
     for (Node* node : {worker_, keeper_}) {
+      if (!node->alive()) continue;
       // Nobody tells them of a cut wire; and a keeper waits for a worker that is stopped while
       // nothing is injected: it has no reason to kill it.
-      if (node->alive() && !node->stopped() && !cut_ && !worker_->stopped()) {
+      if (!node->stopped() && !ledger_.cut && !worker_->stopped()) {
         world_.violation(node->name() + " does not end after its front");
       }
-      if (node->alive()) machine_.signal(node->pid(), SIGKILL);
+      ledger_.killed_by_lab = true;
+      machine_.signal(node->pid(), SIGKILL);
     }
   }
-  if (config_.systemd_recovers) world_.run_for(kBoundAllDead);
-  const auto left = effective(machine_);
-  // Whoever reverts tries every undo: each that is left must have met a failure of its own.
-  if (left.size() > machine_.injected_failures && !all_dead_by_strike()) {
-    world_.violation(fmt::format("{} left behind after {} failures", text_of(left),
-                                 machine_.injected_failures));
-  }
+  if (config_.systemd_recovers) world_.run_for(kRecovered + kSlow);
 }
 
 // Both were struck, so nobody could revert.
 bool Lab::all_dead_by_strike() const { return worker_exit_ < 0 && keeper_exit_ < 0; }
 
-bool Lab::recover(const std::string& who) {
+// What worker and keeper leave behind when one of them had the time to leave.
+void Lab::judge_the_end() {
+  if (all_dead_by_strike() || ledger_.killed_by_lab || ledger_.powered_off) return;
+  const auto acts = effective(machine_);
+  // Whoever reverts tries every undo: each that is left must have met a failure of its own.
+  if (config_.machine_obeys && acts.size() > machine_.injected_failures) {
+    world_.violation(fmt::format("{} left behind after {} failures", text_of(acts),
+                                 machine_.injected_failures));
+  }
+  if (!config_.prompt() || ledger_.meddled) return;
+  const auto left = machine_.ours();
+  if (!left.empty()) world_.violation("left behind: " + text_of(left));
+  for (const auto& [path, file] : machine_.disk.files) {
+    if (path.starts_with(kJournals)) world_.violation("left behind: " + path);
+  }
+}
+
+// ---- recover ------------------------------------------------------------------------------------
+
+bool Lab::recover(const std::string& who, bool& did_something) {
   Node& node = machine_.start(who);
+  recover_ = &node;
   auto report = run_task(node, executor::recover(node.host(), kState, {}), 300s);
-  node.exit();
+  recover_ = nullptr;
   if (!report) {
-    world_.violation("recover does not end");
+    if (node.alive()) world_.violation("recover does not end");
+    node.exit();
     return false;
   }
+  node.exit();
   for (const auto& journal : report->journals) {
     for (const std::string& problem : journal.problems) {
       world_.trace(nullptr, fmt::format("{}: {}", who, problem));
@@ -190,8 +234,10 @@ bool Lab::recover(const std::string& who) {
     for (const auto& undo : journal.undos) {
       world_.trace(nullptr, fmt::format("{}: {}: {}", who, undo.what, undo.text));
       world_.sometimes(undo.gone_before ? "recover found it gone" : "recover undid something");
+      did_something = did_something || !undo.gone_before;
     }
   }
+  for (const auto& undo : report->swept) did_something = did_something || !undo.gone_before;
   return report->clean;
 }
 
@@ -200,11 +246,22 @@ void Lab::recover_and_compare() {
   Node& person = machine_.start("lift");
   ignore(executor::lift_halt(person.host(), kState), "it may not be set");
   person.exit();
-  if (!recover("recover") && !recover("recover again")) {
-    world_.violation("recover is not clean on a healthy machine");
+  const auto left = machine_.ours();
+  bool did_something = false;
+  const bool struck = std::any_of(config_.strikes.begin(), config_.strikes.end(),
+                                  [](const Strike& one) { return one.of == Whose::recover; });
+  bool clean = recover("recover", did_something);
+  for (int again = 0; !clean && again < (struck ? 4 : 1); ++again) {
+    clean = recover("recover again", did_something);
+  }
+  if (!clean) world_.violation("recover is not clean on a healthy machine");
+  if (!left.empty() && !did_something && !struck) {
+    world_.violation("recover says nothing of " + text_of(left));
   }
   expect_clean("after recover");
-  if (!recover("recover once more")) world_.violation("a second recover is not clean");
+  if (!recover("recover once more", did_something)) {
+    world_.violation("a second recover is not clean");
+  }
   expect_clean("after a second recover");
 }
 

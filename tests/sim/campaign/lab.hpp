@@ -1,7 +1,13 @@
 // One seed, run: the real front, keeper and worker coroutines on a simulated machine, the strikes,
 // and the judges, who read the machine and never what the engine believes.
+//
+//   lab.cpp      the three processes, and what the front says
+//   strikes.cpp  what befalls them
+//   judges.cpp   leases, the journal, the end: is the machine put back, and in time?
+//   truth.cpp    events and verdict: was what was said true when it was said?
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,37 +21,54 @@
 namespace ordeal::sim {
 
 inline constexpr const char* kState = "/var/lib/ordeal";
-// P1: how long after its lease an effect may last while keeper or worker can still act, and how
-// long when both are dead and something starts `ordeal recover`.
-inline constexpr Duration kBound = 5s;
-inline constexpr Duration kBoundAllDead = 15s;
 
 struct Outcome {
   std::string violation;  // empty: none
   std::uint64_t steps = 0;
-  std::uint64_t points = 0;         // of the worker
+  std::array<std::uint64_t, 3> points{};  // by Whose
   std::uint64_t hash = 0;
-  Duration time{};                  // virtual
+  Duration time{};  // virtual
   std::map<std::string, std::uint64_t> sometimes;
+  std::vector<model::Event> events;
   std::optional<model::Verdict> verdict;
 };
 
 Outcome run_seed(const Config& config, bool trace);
 
-// What the journals on the platter (not in the page cache) say about a change.
-bool journaled(const Machine& machine, const Machine::Trace& trace);
+// What the judges remember.
+struct Ledger {
+  std::map<std::string, std::set<Machine::Trace>> made;  // by step, as its record says
+  std::map<std::string, std::string> planned;            // step -> fault
+  BootTime last_control{};  // front, worker and keeper ran, and the front could be heard
+  BootTime last_blow{};
+  BootTime knows_since{};   // someone who can put things back knows that he must
+  BootTime dead_since{};    // worker and keeper
+  int strikes = 0;
+  bool dead = false;
+  bool cut = false;
+  bool halted = false;
+  bool meddled = false;
+  bool powered_off = false;
+  bool aborted = false;         // the front has decided to stop
+  bool lost_in_effect = false;  // worker or keeper was killed under a fault, and nobody had stopped
+  bool person_in_effect = false;
+  bool keeper_struck = false;
+  bool killed_by_lab = false;   // at the end, because nobody could tell it that it was over
+};
 
 class Lab {
  public:
   Lab(World& world, Machine& machine, const Config& config);
   ~Lab();
   void run();
-  const std::optional<model::Verdict>& verdict() const { return verdict_; }
-  std::uint64_t points() const { return worker_points_; }
+  void strike(const Strike& strike);
+  Machine& machine() { return machine_; }
+  Outcome outcome();
 
  private:
   class Worker;  // the keeper's hold on its child
   class Person;  // who may press ctrl-C
+  class Spy;     // reads the orders of the front
 
   Task<void> front_main();
   Task<void> keeper_main(Node& node, std::unique_ptr<os::Stream> pipe,
@@ -54,19 +77,37 @@ class Lab {
                          std::unique_ptr<os::Stream> pipe);
   Task<Result<std::unique_ptr<fleet::Executor>>> connect(fleet::Pushed pushed);
   void on_event(const model::Event& event);
+  void on_point(Node& node);
+  bool planted(Plant plant) const { return config_.plant == plant; }
 
-  void strike(const Strike& strike);
+  // ---- strikes.cpp
   void strike_node(const Strike& strike, Node* node);
   void meddle();
   void press_ctrl_c();
-  void watch();              // P1, every 20 ms
-  void judge_verdict(const model::Verdict& verdict);
-  void wait_for_the_end();
-  void recover_and_compare();
-  bool recover(const std::string& who);
-  bool can_renew() const;
+  void halt();
+
+  // ---- judges.cpp
+  void on_made(const Machine::Trace& trace);
+  void watch();  // every 20 ms
+  void watch_leases();
+  void recover_as_systemd();
+  bool in_control() const;
+  bool someone_knows() const;
   bool all_dead_by_strike() const;
+  void wait_for_the_end();
+  void judge_the_end();
+  void recover_and_compare();
+  bool recover(const std::string& who, bool& did_something);
   void expect_clean(const std::string& when);
+
+  // ---- truth.cpp
+  void judge_step(const model::StepChanged& step);
+  void judge_verdict(const model::Verdict& verdict);
+  void judge_upheld();
+  void judge_host(const model::Verdict& verdict);
+  bool made_by_this_run(const Machine::Trace& trace) const;
+  void judge_exit(const model::Verdict& verdict);
+  model::Verdict told(model::Verdict verdict) const;  // with the planted lies
 
   World& world_;
   Machine& machine_;
@@ -77,21 +118,27 @@ class Lab {
   Node* front_ = nullptr;
   Node* keeper_ = nullptr;
   Node* worker_ = nullptr;
+  Node* recover_ = nullptr;
   int worker_exit_ = -1;
   int keeper_exit_ = -1;
-  WaitId keeper_waits_ = 0;
   std::unique_ptr<Worker> worker_process_;
   std::unique_ptr<Person> person_;
+  std::vector<model::Event> events_;
   std::optional<model::Verdict> verdict_;
-  std::map<std::string, std::string> planned_;  // step -> fault
-  BootTime last_control_{};
-  BootTime all_dead_since_{};
-  bool all_dead_ = false;
-  bool cut_ = false;
+  model::Phase phase_ = model::Phase::read;
   bool recovering_ = false;
-  bool meddled_ = false;
-  bool powered_off_ = false;
-  std::uint64_t worker_points_ = 0;
+  std::array<std::uint64_t, 3> points_{};
+  Ledger ledger_;
 };
+
+// ---- shared by the judges
+
+// The step whose record, on the platter and not only in the page cache, covers the change.
+std::optional<std::string> recorded_step(const Machine& machine, const Machine::Trace& trace);
+// What of ours acts on the machine now.
+std::vector<Machine::Trace> effective(const Machine& machine);
+std::string text_of(const std::vector<Machine::Trace>& traces);
+std::string difference(const std::vector<std::string>& before,
+                       const std::vector<std::string>& after);
 
 }  // namespace ordeal::sim
