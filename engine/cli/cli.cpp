@@ -32,7 +32,7 @@ int run(int argc, char** argv) {
       {"faults", command_faults},   {"new", command_new},        {"schema", command_schema},
       {"doctor", command_doctor},   {"status", command_status},  {"recover", command_recover},
       {"halt", command_halt},       {"abort", command_abort},    {"runs", command_runs},
-      {"report", command_report},
+      {"report", command_report},   {"schedule", command_schedule}, {"serve", command_serve},
   };
   return kCommands.at(options.value().command)(options.value());
 }

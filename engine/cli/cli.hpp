@@ -20,5 +20,7 @@ int command_halt(const Options& options);
 int command_abort(const Options& options);
 int command_runs(const Options& options);
 int command_report(const Options& options);
+int command_schedule(const Options& options);
+int command_serve(const Options& options);
 
 }  // namespace ordeal::cli

@@ -7,6 +7,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/model/verdict.hpp"
+#include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
 #include "faults/catalogue.hpp"
 
@@ -112,7 +113,11 @@ int command_new(const Options& options) {
   return 0;
 }
 
-int command_schema(const Options&) {
+int command_schema(const Options& options) {
+  if (!options.words.empty() && options.words.front() == "schedule") {
+    fmt::print("{}\n", spec::json_schema_of_schedules());
+    return 0;
+  }
   std::vector<FaultDescription> known;
   for (const fault::Fault& one : catalogue()) known.push_back(one.description);
   fmt::print("{}\n", spec::json_schema(known));

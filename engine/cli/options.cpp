@@ -29,9 +29,12 @@ constexpr CommandHelp kCommands[] = {
     {"recover", "recover", "put back what a crash left behind", true},
     {"halt", "halt", "stop everything now, and start nothing until lifted", true},
     {"abort", "abort [RUN]", "stop one run and put everything back", true},
+    {"schedule", "schedule WHAT FILE",
+     "validate or forecast a schedule file; also: log, resume NAME", true},
+    {"serve", "serve --schedule FILE", "run experiments when their schedule says so", true},
     {"runs", "runs", "runs of the past", true},
     {"report", "report [RUN]", "show a run of the past", true},
-    {"schema", "schema", "the JSON Schema of experiment files", false},
+    {"schema", "schema [schedule]", "the JSON Schema of experiment or schedule files", false},
     {"version", "version", "the version", false},
 };
 
@@ -75,6 +78,14 @@ po::options_description options_of(const std::string& command) {
   if (command == "report") {
     add("format", po::value<std::string>()->default_value("text"),
         "text, html, md, junit, json or events");
+  }
+  if (command == "schedule") {
+    add("days", po::value<std::int64_t>(), "forecast: how far (default 30)");
+    add("from", po::value<std::string>(), "forecast: since when, such as 2026-11-21T00:00:00Z");
+    add("limit", po::value<std::int64_t>(), "forecast, log: how many lines (default 100)");
+  }
+  if (command == "serve") {
+    add("schedule", po::value<std::string>(), "the schedule file; SIGHUP reads it again");
   }
   if (command == "runs") add("limit", po::value<std::int64_t>(), "how many (default 20)");
   add("color", po::value<std::string>()->default_value("auto"), "auto, always or never");
@@ -158,6 +169,10 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   out.lift = map.contains("lift");
   if (map.contains("reason")) out.reason = map["reason"].as<std::string>();
   if (map.contains("format")) out.format = map["format"].as<std::string>();
+  if (command == "schedule") out.limit = 100;
+  if (map.contains("days")) out.days = map["days"].as<std::int64_t>();
+  if (map.contains("from")) out.from = map["from"].as<std::string>();
+  if (map.contains("schedule")) out.schedule = map["schedule"].as<std::string>();
   if (map.contains("limit")) out.limit = map["limit"].as<std::int64_t>();
   return out;
 }

@@ -39,7 +39,10 @@ struct Options {
   std::string reason;      // halt, abort
   std::string format = "text";  // report
   bool strict = false;     // plan
-  std::int64_t limit = 20; // runs
+  std::int64_t limit = 20; // runs; of schedule 100
+  std::int64_t days = 30;  // schedule forecast
+  std::string from;        // schedule forecast
+  std::string schedule;    // serve: the file
 };
 
 // Errors: one sentence with the nearest right word.

@@ -38,16 +38,12 @@ const Schedule* Scheduler::find(const std::string& name) const {
   return nullptr;
 }
 
-std::string Scheduler::paused(const std::string& name) const {
-  const Schedule* schedule = find(name);
-  const auto entry = entries_.find(name);
-  if (schedule == nullptr || entry == entries_.end()) return {};
-  for (const auto& [exit, most] : schedule->pause_after) {
-    const auto& ends = entry->second.standing.ends;
+std::string paused(const Schedule& schedule, const std::map<std::string, int>& ends) {
+  for (const auto& [exit, most] : schedule.pause_after) {
     const auto count = ends.find(exit);
     if (count == ends.end() || count->second < most) continue;
     return fmt::format("paused: {} run(s) ended {}; ordeal schedule resume {}", count->second, exit,
-                       name);
+                       schedule.name);
   }
   return {};
 }
@@ -55,7 +51,7 @@ std::string Scheduler::paused(const std::string& name) const {
 // Whether the firing may begin now is asked here and nowhere else, whatever it waited for.
 void Scheduler::begin(const Schedule& schedule, Standing& standing, WallTime due, WallTime now,
                       std::vector<Decision>& out) {
-  std::string reason = paused(schedule.name);
+  std::string reason = paused(schedule, standing.ends);
   if (reason.empty()) reason = forbidden(calendar_, schedule, now);
   if (!reason.empty()) {
     out.push_back({What::skip, schedule.name, due, std::move(reason)});
@@ -159,9 +155,9 @@ std::vector<Decision> Scheduler::ended(const std::string& name, WallTime due,
   return out;
 }
 
-void Scheduler::resume(const std::string& name) {
+void Scheduler::set_ends(const std::string& name, std::map<std::string, int> ends) {
   const auto found = entries_.find(name);
-  if (found != entries_.end()) found->second.standing.ends.clear();
+  if (found != entries_.end()) found->second.standing.ends = std::move(ends);
 }
 
 std::vector<Decision> Scheduler::reload(Calendar calendar, WallTime now) {
@@ -190,6 +186,14 @@ std::vector<Decision> Scheduler::drain(const std::string& reason) {
     entry.standing.waiting.reset();
   }
   calendar_.schedules.clear();
+  return out;
+}
+
+std::map<std::string, WallTime> Scheduler::decided() const {
+  std::map<std::string, WallTime> out;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.firings) out[name] = entry.standing.decided;
+  }
   return out;
 }
 

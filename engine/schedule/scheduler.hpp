@@ -35,6 +35,9 @@ struct Standing {
   std::map<std::string, int> ends;  // how its runs ended since the last resume
 };
 
+// Why it is paused, or empty. `ends`: how its runs ended since the last resume.
+std::string paused(const Schedule& schedule, const std::map<std::string, int>& ends);
+
 class Scheduler {
  public:
   // A schedule without a standing begins now: it fires from then on.
@@ -46,17 +49,17 @@ class Scheduler {
   // The run of that firing is over; `exit_name` is "planned" for a plan.
   std::vector<Decision> ended(const std::string& schedule, WallTime due,
                               const std::string& exit_name, WallTime now);
-  // The pauses of this schedule are forgiven.
-  void resume(const std::string& schedule);
+  // How its runs ended since somebody resumed it.
+  void set_ends(const std::string& schedule, std::map<std::string, int> ends);
   // Another file: what runs goes on, schedules of the same name keep where they stand.
   std::vector<Decision> reload(Calendar calendar, WallTime now);
   // Nothing may start any more; what waits is skipped for this reason.
   std::vector<Decision> drain(const std::string& reason);
 
+  // Up to when every firing of each schedule of the file is decided.
+  std::map<std::string, WallTime> decided() const;
   // When tick() has something to do next. Nothing: never, as far as is known.
   std::optional<WallTime> next_wake() const;
-  // Why it is paused, or empty.
-  std::string paused(const std::string& schedule) const;
   const Calendar& calendar() const { return calendar_; }
   const Schedule* find(const std::string& name) const;
 

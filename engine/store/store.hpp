@@ -9,15 +9,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/base/result.hpp"
 #include "engine/report/report.hpp"
-
-struct sqlite3;
+#include "engine/store/database.hpp"
 
 namespace ordeal::store {
 
@@ -53,10 +51,6 @@ class Store {
   Result<RunRecord> find(std::string_view which) const;
 
  private:
-  struct Close {
-    void operator()(sqlite3* database) const;
-  };
-  using Database = std::unique_ptr<sqlite3, Close>;
   explicit Store(Database database) : database_(std::move(database)) {}
 
   Database database_;

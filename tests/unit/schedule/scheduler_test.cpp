@@ -110,9 +110,9 @@ TEST(Scheduler, PausesAfterBadEndsUntilResumed) {
   EXPECT_EQ(end(scheduler, 1min, "violated", 70s), Texts{});
   const std::string paused =
       "paused: 2 run(s) ended violated; ordeal schedule resume test";
-  EXPECT_EQ(scheduler.paused("test"), paused);
+  EXPECT_EQ(ordeal::schedule::paused(minutely.schedule, {{"violated", 2}}), paused);
   EXPECT_EQ(tick(scheduler, 2min), Texts{"skip test 12:02:00: " + paused});
-  scheduler.resume("test");
+  scheduler.set_ends("test", {});
   EXPECT_EQ(tick(scheduler, 3min), Texts{"start test 12:03:00"});
 }
 

@@ -1,0 +1,173 @@
+// `ordeal schedule`: what a schedule file says, what it will do, and what it did.
+#include <cstdio>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "engine/base/text.hpp"
+#include "engine/cli/calendar.hpp"
+#include "engine/cli/cli.hpp"
+#include "engine/model/verdict.hpp"
+#include "engine/os/linux/clock.hpp"
+#include "engine/schedule/scheduler.hpp"
+#include "engine/store/ledger.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+constexpr int kInvalid = static_cast<int>(model::Exit::invalid);
+
+int fail(const std::string& text) {
+  complain(text);
+  return kInvalid;
+}
+
+WallTime wall_now() {
+  asio::io_context loop{1};
+  return os::LinuxClock(loop.get_executor()).wall();
+}
+
+// The records, when there are any.
+std::optional<Result<store::Ledger>> open_ledger() {
+  const std::string path = store::ledger_path(serve_directory());
+  std::error_code problem;
+  if (!std::filesystem::exists(path, problem) && !problem) return std::nullopt;
+  return store::Ledger::open(path);
+}
+
+std::string utc_text(WallTime when) { return format_wall(when).substr(0, 19) + "Z"; }
+
+// Rows of cells, each column as wide as its widest.
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += fmt::format("{:<{}}  ", printable(row[i]), widths[i]);
+    }
+    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
+// Why schedules are paused, by name.
+std::map<std::string, std::string> pauses(const schedule::Calendar& calendar) {
+  std::map<std::string, std::string> out;
+  auto ledger = open_ledger();
+  if (!ledger) return out;
+  if (ledger->has_error()) {
+    complain("pauses are not known: " + ledger->error().message());
+    return out;
+  }
+  for (const schedule::Schedule& schedule : calendar.schedules) {
+    const auto ends = ledger->value().ends(schedule.name);
+    if (ends.has_value()) out[schedule.name] = schedule::paused(schedule, ends.value());
+  }
+  return out;
+}
+
+int validate(const std::string& file) {
+  const auto calendar = read_calendar(file);
+  if (!calendar) return kInvalid;
+  const WallTime now = wall_now();
+  for (const schedule::Schedule& schedule : calendar->schedules) {
+    const auto next = schedule::next_firing(schedule, now);
+    fmt::print("{}: ok: {}, {}{}, next {}\n", file, schedule.name, schedule.file,
+               schedule.leashed ? ", leashed" : "",
+               next ? format_local(schedule.zone, *next) : "never");
+  }
+  return 0;
+}
+
+int forecast(const Options& options, const std::string& file) {
+  constexpr std::int64_t kMostDays = 3660;
+  if (options.days < 1 || options.days > kMostDays) {
+    return fail(fmt::format("--days {}: expected 1 to {}", options.days, kMostDays));
+  }
+  WallTime from = wall_now();
+  if (!options.from.empty()) {
+    const auto given = schedule::parse_instant(options.from);
+    if (given.has_error()) return fail("--from: " + given.error().message());
+    from = given.value();
+  }
+  const auto calendar = read_calendar(file);
+  if (!calendar) return kInvalid;
+  const auto paused = pauses(*calendar);
+  const WallTime until = from + options.days * 24h;
+  const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(options.limit, 0));
+  auto rows = schedule::forecast(*calendar, from, until, limit + 1);
+  const bool more = rows.size() > limit;
+  if (more) rows.pop_back();
+  std::vector<std::vector<std::string>> cells = {
+      {"local time", "UTC", "schedule", "experiment", "note"}};
+  for (const schedule::Forecast& row : rows) {
+    const auto pause = paused.find(row.schedule->name);
+    const bool is_paused = pause != paused.end() && !pause->second.empty();
+    cells.push_back({format_local(row.schedule->zone, row.when), utc_text(row.when),
+                     row.schedule->name, row.schedule->file, is_paused ? pause->second : row.note});
+  }
+  print_table(cells);
+  fmt::print("{} firing(s) from {} to {}{}\n", rows.size(), utc_text(from),
+             more ? utc_text(rows.back().when) : utc_text(until),
+             more ? "; there are more, see --limit" : "");
+  return 0;
+}
+
+int log(const Options& options) {
+  auto ledger = open_ledger();
+  if (!ledger) {
+    fmt::print("nothing yet\n");
+    return 0;
+  }
+  if (ledger->has_error()) return fail(ledger->error().message());
+  const auto firings = ledger->value().list(options.limit);
+  if (firings.has_error()) return fail(firings.error().message());
+  std::vector<std::vector<std::string>> cells = {
+      {"due", "schedule", "state", "exit", "run", "reason"}};
+  for (const store::Firing& firing : firings.value()) {
+    cells.push_back({utc_text(firing.due), firing.schedule, to_string(firing.state),
+                     firing.exit_name.empty() ? "-" : firing.exit_name,
+                     firing.run.empty() ? "-" : firing.run, firing.reason});
+  }
+  print_table(cells);
+  return 0;
+}
+
+int resume(const std::string& name) {
+  auto ledger = open_ledger();
+  if (!ledger) return fail("nothing was scheduled on this host yet");
+  if (ledger->has_error()) return fail(ledger->error().message());
+  if (!ledger->value().decided(name)) {
+    return fail(fmt::format("no schedule '{}' was ever served here; see ordeal schedule log",
+                            printable(name, 60)));
+  }
+  const auto done = ledger->value().resume(name, wall_now());
+  if (done.has_error()) return fail(done.error().message());
+  fmt::print("{}: resumed\n", name);
+  return 0;
+}
+
+}  // namespace
+
+int command_schedule(const Options& options) {
+  static const std::vector<std::string> kWhat = {"validate", "forecast", "log", "resume"};
+  const std::string what = options.words.empty() ? "" : options.words.front();
+  if (what == "log") return log(options);
+  if (std::find(kWhat.begin(), kWhat.end(), what) == kWhat.end()) {
+    const std::string near = nearest_word(what, kWhat);
+    return fail(fmt::format("schedule {}: expected {}{}", printable(what, 60), join_or(kWhat),
+                            near.empty() ? "" : "; did you mean " + near + "?"));
+  }
+  if (options.words.size() != 2) {
+    return fail(fmt::format("schedule {} needs {}", what,
+                            what == "resume" ? "the name of a schedule" : "a schedule file"));
+  }
+  const std::string& subject = options.words[1];
+  if (what == "resume") return resume(subject);
+  return what == "validate" ? validate(subject) : forecast(options, subject);
+}
+
+}  // namespace ordeal::cli
