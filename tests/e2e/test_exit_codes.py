@@ -138,7 +138,7 @@ class ExitCodes(EndToEnd):
         method = f"""\
   - fault: process.kill
     target: {{ process: {{ argv: "*service.py {other}" }} }}
-    with: {{ restore: supervisor }}
+    with: {{ restore: supervisor, restore_within: 2s }}
     duration: 2s
 """
         done = self.ordeal("run", self.experiment(method, port))
