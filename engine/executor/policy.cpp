@@ -104,7 +104,13 @@ Result<Policy> parse_policy(std::string_view text) {
     if (equals == code.npos) {
       return Error(Code::invalid, fmt::format("line {}: expected key = value", number));
     }
-    auto done = set(policy, trimmed(code.substr(0, equals)), trimmed(code.substr(equals + 1)));
+    const std::string key = trimmed(code.substr(0, equals));
+    const std::string value = trimmed(code.substr(equals + 1));
+    // "allow =" would allow everything, which nobody means who writes it.
+    if (value.find_first_not_of(", \t") == value.npos) {
+      return Error(Code::invalid, fmt::format("line {}: {} has no value", number, printable(key)));
+    }
+    auto done = set(policy, key, value);
     if (done.has_error()) return std::move(done.error()).within(fmt::format("line {}", number));
   }
   return policy;

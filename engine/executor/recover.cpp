@@ -103,6 +103,8 @@ StatusReport status(os::Host& host, const std::string& state_directory) {
   auto marks = undo::marks_on(host);
   auto journals = find_journals(host, state_directory);
   if (journals.has_error()) {
+    // Without root nobody can look; a run needs root anyway and looks then.
+    if (journals.error().code() == Code::denied) return report;
     report.dirty.push_back(unlisted(journals.error()));
     return report;
   }
@@ -126,7 +128,6 @@ StatusReport status(os::Host& host, const std::string& state_directory) {
   }
   report.dirty = left_by_the_dead(journals.value());
   if (marks.has_error()) {
-    // Without root nobody can look; a run needs root anyway and looks then.
     if (marks.error().code() != Code::denied) report.dirty.push_back(marks.error().message());
     return report;
   }

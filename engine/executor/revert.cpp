@@ -264,9 +264,9 @@ Task<void> Session::watch() {
         next = std::min({next, step->lease_end, step->hard_end});
       }
     }
-    if (!lapsed.empty()) handlers_.spawn(revert_quietly(std::move(lapsed), "lease lapsed"));
-    if (!overdue.empty()) handlers_.spawn(revert_quietly(std::move(overdue), "deadline"));
-    if (!failed.empty()) handlers_.spawn(revert_quietly(std::move(failed), "tried again"));
+    if (!lapsed.empty()) spawn(0, revert_quietly(std::move(lapsed), "lease lapsed"));
+    if (!overdue.empty()) spawn(0, revert_quietly(std::move(overdue), "deadline"));
+    if (!failed.empty()) spawn(0, revert_quietly(std::move(failed), "tried again"));
     const bool idle = next == BootTime::max();
     if (idle && rollbacks_ == 0) parts_.self_kill.arm(now + kIdleReach);
     co_await deadline_changed_.wait_until(host_.clock(), std::min(next, now + kIdlePulse));

@@ -128,12 +128,17 @@ Task<RecoveredJournal> salvage(os::Host& host, journal::Scan scan,
 RecoveredJournal describe(const journal::Scan& scan) {
   RecoveredJournal out = begin_report(scan);
   out.clean = scan.records.empty() && scan.problems.empty();
+  std::vector<const model::Undo*> undos;
   for (const journal::Record& record : scan.records) {
     for (std::size_t i = record.marks.size(); i > 0; --i) {
-      if (record.marks[i - 1].done) continue;
-      out.undos.push_back(to_wire(undo::outcome_of(record.intent.undos[i - 1])));
+      if (!record.marks[i - 1].done) undos.push_back(&record.intent.undos[i - 1]);
     }
   }
+  // As recovery does them: who types the commands starts a service before he looks for it.
+  std::stable_sort(undos.begin(), undos.end(), [](const auto* a, const auto* b) {
+    return model::rank_of(*a) < model::rank_of(*b);
+  });
+  for (const model::Undo* undo : undos) out.undos.push_back(to_wire(undo::outcome_of(*undo)));
   return out;
 }
 

@@ -72,6 +72,10 @@ class Session {
  private:
   // ---- worker.cpp
   Task<void> serve();
+  Task<void> serve_to_the_end();
+  // A coroutine of its own for an order (0: for none).
+  void spawn(std::int64_t id, Task<void> handler);
+  Task<void> guarded(std::int64_t id, Task<void> handler);
   Task<void> read_orders();
   Task<void> background();
   Task<void> read_notices();
@@ -156,6 +160,7 @@ class Session {
   os::Event steps_changed_;     // some step's state
   os::Event deadline_changed_;  // an earlier one
   os::Event journal_opened_;
+  bool failed_ = false;         // serve() threw
   int rollbacks_ = 0;           // running; then the pulse keeps the timers
   std::int64_t last_sample_ = 0;
   std::string halted_;

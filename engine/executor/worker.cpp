@@ -30,10 +30,10 @@ Session::Session(WorkerParts parts, asio::any_io_executor executor)
 
 Task<int> Session::run() {
   parts_.self_kill.arm(host_.clock().now() + kIdleReach);
-  co_await (serve() || background());
+  co_await (serve_to_the_end() || background());
   parts_.self_kill.disarm();
   parts_.wire.close();
-  const bool clean = !journal_ || journal_->broken().empty();
+  const bool clean = !failed_ && (!journal_ || journal_->broken().empty());
   bool all_done = true;
   for (const auto& [path, step] : steps_) all_done = all_done && step->undos.all_done();
   const std::string path = journal_path(parts_.state_directory, parts_.token.text());
@@ -41,7 +41,35 @@ Task<int> Session::run() {
     journal_.reset();
     ignore(host_.files().remove(path), "a journal without live records is no residue");
   }
-  co_return all_done ? 0 : 1;
+  co_return all_done && !failed_ ? 0 : 1;
+}
+
+// Were serve() to throw, `||` would wait for background(), which never ends. The keeper undoes what
+// then still stands in the journal.
+Task<void> Session::serve_to_the_end() {
+  try {
+    co_await serve();
+  } catch (const std::exception&) {
+    failed_ = true;
+  }
+}
+
+void Session::spawn(std::int64_t id, Task<void> handler) {
+  handlers_.spawn(guarded(id, std::move(handler)));
+}
+
+// A handler that throws is a bug of ours, or has no memory or thread left: its order is refused,
+// and everything is undone.
+Task<void> Session::guarded(std::int64_t id, Task<void> handler) {
+  std::string problem;
+  try {
+    co_await std::move(handler);
+  } catch (const std::exception& thrown) {
+    problem = fmt::format("internal error: {}", thrown.what());
+  }
+  if (problem.empty()) co_return;
+  if (id != 0) refuse(id, Error(Code::failed, problem));
+  leave(problem);
 }
 
 Task<void> Session::serve() {
@@ -148,6 +176,7 @@ Task<void> Session::greet(std::int64_t id, wire::Hello hello) {
   for (const fault::Fault& fault : parts_.catalogue) fact.faults.push_back(fault.description);
   fact.dirty = dirty_at_start_;
   fact.halted = before.halted;
+  fact.unready = journal_problem_.empty() ? policy_problem_ : journal_problem_;
   fact.warnings = state_warnings();
   outbox_.answer(id, std::move(fact));
 }
@@ -174,8 +203,6 @@ Task<void> Session::open_journal() {
 
 std::vector<std::string> Session::state_warnings() const {
   std::vector<std::string> out;
-  if (!journal_problem_.empty()) out.push_back("nothing can be injected: " + journal_problem_);
-  if (!policy_problem_.empty()) out.push_back("nothing can be injected: " + policy_problem_);
   const auto space = host_.files().space(parts_.state_directory);
   if (space.has_value()) {
     const std::string& kind = space.value().filesystem;
@@ -189,7 +216,7 @@ std::vector<std::string> Session::state_warnings() const {
     }
   }
   if (!host_.processes().systemd_is_pid1()) {
-    out.push_back("no systemd here: if both processes are killed, run: ordeal recover");
+    out.push_back("no systemd here: were all of ordeal killed at once, run: sudo ordeal recover");
   }
   return out;
 }
@@ -204,19 +231,19 @@ void Session::refuse(std::int64_t id, const Error& error) {
 void Session::handle(std::int64_t, wire::Hello) {}
 
 void Session::handle(std::int64_t id, wire::Prepare order) {
-  handlers_.spawn(prepare_order(id, std::move(order.request)));
+  spawn(id, prepare_order(id, std::move(order.request)));
 }
 
 void Session::handle(std::int64_t id, wire::Ready order) {
   auto step = claim(order.step, order.digest);
   if (step.has_error()) return refuse(id, step.error());
-  handlers_.spawn(ready_order(id, step.value()));
+  spawn(id, ready_order(id, step.value()));
 }
 
 void Session::handle(std::int64_t id, wire::Inject order) {
   auto step = claim(order.step, order.digest);
   if (step.has_error()) return refuse(id, step.error());
-  handlers_.spawn(inject_order(id, step.value(), order.lease, host_.clock().now()));
+  spawn(id, inject_order(id, step.value(), order.lease, host_.clock().now()));
 }
 
 void Session::handle(std::int64_t id, wire::Renew order) {
@@ -237,7 +264,7 @@ void Session::handle(std::int64_t id, wire::ReadEffect order) {
 }
 
 void Session::handle(std::int64_t id, wire::Revert order) {
-  handlers_.spawn(revert_order(id, std::move(order.steps)));
+  spawn(id, revert_order(id, std::move(order.steps)));
 }
 
 void Session::handle(std::int64_t id, wire::ObserveHost order) {
@@ -249,7 +276,7 @@ void Session::handle(std::int64_t id, wire::ObserveHost order) {
   outbox_.answer(id, wire::Done{});
 }
 
-void Session::handle(std::int64_t id, wire::CheckHost) { handlers_.spawn(check_order(id)); }
+void Session::handle(std::int64_t id, wire::CheckHost) { spawn(id, check_order(id)); }
 
 void Session::handle(std::int64_t id, wire::Bye) {
   bye_ = id;
@@ -272,7 +299,7 @@ Task<void> Session::read_notices() {
     }
     notices.feed(bytes.value());
     while (const auto notice = notices.next()) {
-      if (notice->kind == Notice::Kind::halt) handlers_.spawn(halt());
+      if (notice->kind == Notice::Kind::halt) spawn(0, halt());
       if (notice->kind == Notice::Kind::heard) {
         ++asks_heard_;
         keeper_heard_.notify();

@@ -129,7 +129,7 @@ void Judge::Impl::add_point(std::size_t index, const Point& point, const std::st
   model::Samples& out = tally.samples;
   out.from = series.traits.request ? number * kSlice : point.scheduled - start_;
   out.length = series.traits.request ? kSlice : series.traits.interval;
-  if (out.problem.empty()) out.problem = problem;
+  if (out.problem.empty() || (point.no_data && !out.no_data)) out.problem = problem;
   out.no_data = out.no_data || point.no_data;
   if (!point.no_data) {
     ++out.attempts;

@@ -94,8 +94,22 @@ Task<bool> Run::prepare_steps() {
     reasons += fmt::format("halted: {}; lift it with: sudo ordeal halt --lift\n",
                            hello.value().halted);
   }
-  for (const std::string& left : hello.value().dirty) {
-    reasons += fmt::format("{} is not clean: {}; mend it with: sudo ordeal recover\n", host_, left);
+  if (!hello.value().unready.empty()) {
+    const std::string why =
+        fmt::format("nothing can be injected on {}: {}", host_, hello.value().unready);
+    // A plan without root could not make a journal anyway, and says so.
+    const bool injects = options_.mode == Mode::run || options_.mode == Mode::control ||
+                         (options_.mode == Mode::plan_only && options_.unchecked.empty());
+    if (injects) reasons += why + "\n";
+    if (!injects) note("warning", why);
+  }
+  if (!hello.value().dirty.empty()) {
+    // Whatever else would be found is likely to come from that.
+    std::string left;
+    for (const std::string& one : hello.value().dirty) left += (left.empty() ? "" : "; ") + one;
+    refuse(Phase::plan, fmt::format("{}{} is not clean: {}; mend it with: sudo ordeal recover",
+                                    reasons, host_, left));
+    co_return false;
   }
   for (const Step* step : steps_of(experiment_)) {
     StepRequest request = request_for(*step, 0);
@@ -201,6 +215,7 @@ void Run::emit_plan(std::vector<std::string> limits) {
   made.recovery_hold = experiment_.recovery.hold;
   made.duration_limit = total_;
   made.limits = std::move(limits);
+  made.unchecked = options_.unchecked;
   emit(std::move(made));
 }
 

@@ -93,13 +93,18 @@ Task<bool> Run::baseline() {
   watching_ = false;
   auto fixed = judge_.end_baseline(baseline_end_);
   std::string unsteady;
+  const auto text_of = [this](const std::string& id) {
+    for (const ConditionInfo& info : judge_.conditions()) {
+      if (info.id == id) return info.text;
+    }
+    return id;
+  };
   for (ConditionStatus& status : judge_.final_statuses(Phase::baseline, now())) {
     if (status.truth != Truth::holds) {
       if (!unsteady.empty()) unsteady += "\n";
-      unsteady += fmt::format("not steady: {} was {}, allowed {}{}{}", status.id,
+      unsteady += fmt::format("not steady: {}: was {}{}{}", text_of(status.id),
                               status.measured_text.empty() ? "unknown" : status.measured_text,
-                              status.bound_text, status.problem.empty() ? "" : ": ",
-                              status.problem);
+                              status.problem.empty() ? "" : ": ", status.problem);
     }
     emit(std::move(status));
   }

@@ -25,6 +25,7 @@ struct Options {
   Duration effect_timeout = 5s;
   Duration lease = 5s;         // local wires; renewed every `renew`
   Duration renew = 1s;
+  std::vector<std::string> unchecked;  // of a plan: what could not be looked at, and why
   // For RunStarted: who, where, what.
   model::RunStarted about;
 };

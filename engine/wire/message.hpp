@@ -127,11 +127,12 @@ struct HelloFact {
   std::vector<model::FaultDescription> faults;
   std::vector<std::string> dirty;  // what earlier runs left on this host; empty: clean
   std::string halted;              // reason of the halt latch; empty: not halted
+  std::string unready;             // why nothing can be injected here; empty: it can
   std::vector<std::string> warnings;
 };
 BOOST_DESCRIBE_STRUCT(HelloFact, (),
                       (protocol_min, protocol_max, version, host, kernel, boot_id, machine_id,
-                       token, faults, dirty, halted, warnings))
+                       token, faults, dirty, halted, unready, warnings))
 
 struct Prepared {
   static constexpr const char* kKind = "prepared";

@@ -1,11 +1,13 @@
 #include "engine/os/linux/harden.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 
@@ -32,6 +34,19 @@ void write_oom(const char* text) {
   ::close(fd);
 }
 
+// Not where the limit of locked memory is low (no root, or root in a container): there nothing more
+// could be mapped, not even the stack of a thread.
+void lock_memory() {
+  constexpr std::size_t kRoom = 64u << 20;
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) return;
+  void* room = ::mmap(nullptr, kRoom, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) {
+    ::munlockall();
+  } else {
+    ::munmap(room, kRoom);
+  }
+}
+
 }  // namespace
 
 void harden_this_process() {
@@ -48,7 +63,17 @@ void harden_this_process() {
   const rlimit no_core{0, g_before.core.rlim_max};
   ::setrlimit(RLIMIT_CORE, &no_core);
   write_oom("-900");
-  ::mlockall(MCL_CURRENT | MCL_FUTURE);
+  lock_memory();
+}
+
+void go_before_others() {
+  constexpr int kBefore = -10;  // the packet shaper stands before this
+  errno = 0;
+  const int now = ::getpriority(PRIO_PROCESS, 0);
+  if (errno != 0 || now <= kBefore) return;
+  if (::setpriority(PRIO_PROCESS, 0, kBefore) != 0) return;
+  const sched_param none{};  // children, such as the programs of exec probes, do not go first
+  ::sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
 }
 
 void soften_child() {

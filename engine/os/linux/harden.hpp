@@ -1,5 +1,5 @@
-// What keeper and worker do to themselves so that no fault of theirs and no accident of others
-// starves or ends them.
+// What the processes of ordeal do to themselves so that no fault of theirs and no accident of
+// others starves or ends them.
 #pragma once
 
 namespace ordeal::os {
@@ -9,6 +9,10 @@ namespace ordeal::os {
 // dumps no core (a dump would hold our descriptors, and with them our tables, for its whole time).
 // What this user may not do is left out.
 void harden_this_process();
+
+// The front of a run: its requests go out on time although the host is busy, for instance with a
+// load that it injected itself. Without root it changes nothing.
+void go_before_others();
 
 // Gives back to a child what we took from ourselves, before it becomes somebody's service. Between
 // vfork and exec: system calls only.

@@ -1,6 +1,7 @@
 #include "tests/unit/executor/bench.hpp"
 
 #include <csignal>
+#include <stdexcept>
 
 namespace ordeal::executor::test {
 namespace {
@@ -29,7 +30,12 @@ fault::Catalogue test_faults() {
     pause.description.name = "test.pause";
     pause.description.target = model::TargetKind::process;
     pause.plan = plan_pause;
-    return std::vector<fault::Fault>{pause};
+    fault::Fault thrower = pause;
+    thrower.description.name = "test.throw";
+    thrower.plan = [](const fault::PlanContext&) -> Result<model::HostStep> {
+      throw std::runtime_error("no thread is left");
+    };
+    return std::vector<fault::Fault>{pause, thrower};
   }();
   return kFaults;
 }

@@ -13,6 +13,7 @@ namespace ordeal::executor::test {
 inline constexpr const char* kState = "/var/lib/ordeal";
 
 // "test.pause": stops every process of target.process; what a fault looks like to the engine.
+// "test.throw": its plan throws, as a bug would.
 fault::Catalogue test_faults();
 
 class Child : public WorkerProcess {

@@ -47,6 +47,23 @@ TEST_F(ExecutorTest, RefusesADigestThatIsNotTheLatest) {
   EXPECT_EQ(stopped("shop.service") + stopped("db.service"), 0u);
 }
 
+TEST_F(ExecutorTest, AHandlerThatThrowsIsRefusedAndEverythingIsPutBack) {
+  Pair pair(machine_);
+  ASSERT_TRUE(injected(pair.inject(pair.prepare_pause("method.0", "shop.service"))));
+  EXPECT_EQ(stopped("shop.service"), 3u);
+  wire::Prepare order;
+  order.request.step = "method.1";
+  order.request.fault = "test.throw";
+  order.request.duration = 30s;
+  order.request.target.process.emplace().unit = "db.service";
+  EXPECT_EQ(refusal(pair.ask(order)), "internal error: no thread is left");
+  pair.read_for(2s);
+  EXPECT_EQ(stopped("shop.service"), 0u);
+  EXPECT_EQ(pair.worker_code(), 0);
+  EXPECT_EQ(pair.keeper_code(), 0);
+  EXPECT_EQ(machine_.snapshot(), before_);
+}
+
 TEST_F(ExecutorTest, ARepeatedOrderIsAnsweredAgainAndChangesNothing) {
   Pair pair(machine_);
   const wire::Prepared prepared = pair.prepare_pause("method.0", "shop.service");

@@ -83,6 +83,8 @@ TEST_F(PolicyTest, NamesTheLineThatIsWrong) {
   for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
            {"allow = *\nallow", "line 2: expected key = value"},
            {"alow = *", "line 1: unknown key 'alow'"},
+           {"allow =", "line 1: allow has no value"},
+           {"deny = ,", "line 1: deny has no value"},
            {"state_device = maybe", "line 1: state_device: expected allow or refuse"}}) {
     const auto policy = parse_policy(text);
     ASSERT_TRUE(policy.has_error()) << text;
