@@ -21,6 +21,26 @@ int fail(const Error& error) {
   return static_cast<int>(model::Exit::invalid);
 }
 
+// Runs whose engine died never came into the list; what they wrote is there.
+void take_in_unlisted(store::Store& database, const std::string& history) {
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator(history + "/runs", problem)) {
+    const std::string run = entry.path().filename().string();
+    if (database.find(run).has_value()) continue;
+    const auto report = store::replay(entry.path().string() + "/events.jsonl");
+    if (report.has_error() || report.value().about.run != run) continue;
+    ignore(database.add(report.value(), entry.path().string()), "then it is not listed");
+  }
+}
+
+Result<store::Store> open_history() {
+  const std::string history = history_directory(os::caller());
+  if (!std::filesystem::exists(history + "/runs")) return Error(Code::gone, "no runs yet");
+  TRY(auto database, store::Store::open(store::database_path(history)));
+  take_in_unlisted(database, history);
+  return database;
+}
+
 std::string render(const Options& options, const report::Report& report) {
   report::Style style;
   style.color = use_color(options);
@@ -34,12 +54,11 @@ std::string render(const Options& options, const report::Report& report) {
 }  // namespace
 
 int command_runs(const Options& options) {
-  const std::string path = store::database_path(history_directory(os::caller()));
-  if (!std::filesystem::exists(path)) {
+  auto database = open_history();
+  if (database.has_error() && database.error().code() == Code::gone) {
     fmt::print("no runs yet\n");
     return 0;
   }
-  auto database = store::Store::open(path);
   if (database.has_error()) return fail(database.error());
   auto runs = database.value().list(options.limit);
   if (runs.has_error()) return fail(runs.error());
@@ -57,9 +76,7 @@ int command_report(const Options& options) {
     return fail(Error(Code::invalid, fmt::format("--format {}: expected {}",
                                                  printable(options.format), join_or(kFormats))));
   }
-  const std::string path = store::database_path(history_directory(os::caller()));
-  if (!std::filesystem::exists(path)) return fail(Error(Code::gone, "no runs yet"));
-  auto database = store::Store::open(path);
+  auto database = open_history();
   if (database.has_error()) return fail(database.error());
   auto run = database.value().find(options.words.empty() ? "last" : options.words.front());
   if (run.has_error()) return fail(run.error());

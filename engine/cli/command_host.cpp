@@ -42,10 +42,14 @@ bool need_root(std::string_view command) {
   return false;
 }
 
-void print_undos(const std::vector<wire::UndoResult>& undos, bool commands_only) {
+void print_undos(const std::vector<wire::UndoResult>& undos, const Options& options) {
   for (const wire::UndoResult& undo : undos) {
-    if (commands_only) {
+    if (options.print) {
       fmt::print("{}\n", printable(undo.command));
+      continue;
+    }
+    if (options.dry_run) {
+      fmt::print("  would undo  {}\n", printable(undo.what));
       continue;
     }
     fmt::print("  {:<8} {}{}{}\n", undo.ok ? (undo.gone_before ? "gone" : "undone") : "FAILED",
@@ -89,9 +93,8 @@ int command_status(const Options& options) {
   }
   for (const executor::JournalStatus& journal : status.journals) {
     for (const executor::LiveStep& step : journal.steps) {
-      anything = true;
-      fmt::print("{}  {}  {} ({})\n", step.live ? "active " : "LEFT   ", journal.run, step.name,
-                 step.fault);
+      anything = true;  // what is not live stands among `dirty`
+      if (step.live) fmt::print("active   {}  {} ({})\n", journal.run, step.name, step.fault);
     }
     for (const std::string& problem : journal.problems) {
       fmt::print("journal {}: {}\n", journal.token, printable(problem));
@@ -100,6 +103,10 @@ int command_status(const Options& options) {
   for (const std::string& line : status.dirty) fmt::print("LEFT     {}\n", printable(line));
   anything = anything || !status.dirty.empty() || !status.orphans.empty();
   if (!status.dirty.empty()) fmt::print("mend it with: sudo ordeal recover\n");
+  if (!anything && !os::is_root()) {
+    complain("without root not everything can be seen: sudo ordeal status");
+    return options.exit_code ? static_cast<int>(Exit::refused) : 0;
+  }
   if (!anything) fmt::print("nothing of ordeal's is on this host\n");
   return options.exit_code && anything ? static_cast<int>(Exit::dirty) : 0;
 }
@@ -118,11 +125,11 @@ int command_recover(const Options& options) {
     if (!options.print && !(journal.undos.empty() && journal.problems.empty())) {
       fmt::print("run {} ({})\n", journal.run, fmt::join(journal.steps, ", "));
     }
-    print_undos(journal.undos, options.print);
+    print_undos(journal.undos, options);
     for (const std::string& problem : journal.problems) fmt::print("  {}\n", printable(problem));
   }
   if (!report.swept.empty() && !options.print) fmt::print("found by mark, in no journal\n");
-  print_undos(report.swept, options.print);
+  print_undos(report.swept, options);
   for (const std::string& live : report.live) {
     if (!options.print) fmt::print("left alone, it goes on: {}\n", printable(live));
   }
@@ -143,8 +150,12 @@ int command_halt(const Options& options) {
   if (options.lift) {
     auto answer = ask_executor({"--lift"});
     if (answer.has_error()) return refuse(answer.error());
+    if (answer.value().exit_code != 0) {
+      complain("NOT LIFTED: " + printable(answer.value().errors));
+      return static_cast<int>(Exit::error);
+    }
     fmt::print("lifted: runs may start again\n");
-    return answer.value().exit_code;
+    return 0;
   }
   std::vector<std::string> arguments = {"--halt"};
   if (!options.reason.empty()) {
@@ -153,7 +164,12 @@ int command_halt(const Options& options) {
   }
   auto answer = ask_executor(std::move(arguments));
   if (answer.has_error()) return refuse(answer.error());
-  fmt::print("{}{}", answer.value().output, answer.value().errors);
+  fmt::print("{}", answer.value().output);
+  if (!answer.value().errors.empty()) {  // the latch itself could not be set
+    complain(fmt::format("NOT HALTED: {}; stop a run with: sudo ordeal abort",
+                         printable(answer.value().errors)));
+    return static_cast<int>(Exit::dirty);
+  }
   if (answer.value().exit_code == 0) {
     fmt::print("HALTED: nothing is injected on {}, and nothing starts until: "
                "sudo ordeal halt --lift\n", os::node_name());

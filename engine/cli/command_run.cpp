@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 
 #include <fmt/format.h>
 
+#include "engine/base/text.hpp"
 #include "engine/cli/archive.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/cli/control.hpp"
@@ -14,6 +16,7 @@
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
 #include "engine/os/linux/clock.hpp"
+#include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/random.hpp"
 #include "engine/report/render.hpp"
 #include "engine/spec/spec.hpp"
@@ -173,15 +176,21 @@ Exit exit_of(const report::Report& report) {
   return report.verdict ? static_cast<Exit>(report.verdict->exit) : Exit::error;
 }
 
-void print_plan(const Options& options, const report::Report& report) {
+void print_plan(const Options& options, const report::Report& report, bool root) {
   report::Style style;
   style.color = use_color(options);
   if (report.planned) fmt::print("{}", report::to_plan_text(report, style));
-  if (report.verdict && report.verdict->exit != 0) complain(report.verdict->reason);
+  if (!report.verdict || report.verdict->exit == 0) return;
+  std::istringstream reasons(report.verdict->reason);
+  for (std::string line; std::getline(reasons, line);) complain(printable(line, 2000));
+  if (!root) {
+    complain("without root not everything can be seen: sudo ordeal plan " + report.about.file);
+  }
 }
 
+// `root`: the executors have it.
 int run_files(const Options& options, const os::Caller& who, std::vector<Prepared> prepared,
-              const Reading& reading) {
+              const Reading& reading, bool root) {
   os::LinuxRandom random;
   std::vector<report::Report> reports;
   std::vector<report::NotRun> skipped;
@@ -202,11 +211,14 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
     const std::uint64_t seed = options.seed.value_or(random.next() >> 32);
     Session session{options, experiment, prepared[i].run, seed,
                     std::move(prepared[i].executor), std::move(prepared[i].control),
-                    history_directory(who), who.name};
+                    history_directory(who), who.name, root};
     events = Archive(session.history, session.run).events_path();
     reports.push_back(run_session(std::move(session)));
     const Exit exit = exit_of(reports.back());
-    if (options.command == "plan") print_plan(options, reports.back());
+    if (options.command == "plan") print_plan(options, reports.back(), root);
+    if (options.strict && !reports.back().plan.unchecked.empty()) {
+      worst = model::worse_of(worst, Exit::refused);
+    }
     worst = model::worse_of(worst, exit);
     stop = exit == Exit::interrupted || exit == Exit::error || exit == Exit::dirty ||
            exit == Exit::not_recovered || (options.fail_fast && exit != Exit::upheld);
@@ -224,10 +236,11 @@ int command_run(const Options& options) {
     return static_cast<int>(Exit::invalid);
   }
   const bool plan = options.command == "plan";
+  const bool root = os::is_root();
   const os::Caller who = os::caller();
   std::vector<Prepared> prepared;
   std::string why_not;
-  if (os::is_root() || plan) {
+  if (root || plan) {
     os::LinuxRandom random;
     for (std::size_t i = 0; i < options.words.size() && why_not.empty(); ++i) {
       auto one = prepare(options, who, random);
@@ -239,6 +252,7 @@ int command_run(const Options& options) {
                           "file): sudo ordeal run {}",
                           fmt::join(options.words, " "));
   }
+  if (!plan) os::go_before_others();  // after the executors: what they start is not to go first
   if (auto dropped = os::become_caller(who); dropped.has_error()) {
     complain(dropped.error().message());
     return static_cast<int>(Exit::refused);
@@ -252,7 +266,7 @@ int command_run(const Options& options) {
     complain(why_not);
     return static_cast<int>(Exit::refused);
   }
-  return run_files(options, who, std::move(prepared), reading);
+  return run_files(options, who, std::move(prepared), reading, root);
 }
 
 int command_validate(const Options& options) {

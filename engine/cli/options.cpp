@@ -101,13 +101,14 @@ Error unknown_option(const std::string& word, const po::options_description& kno
                            nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
 }
 
-Result<void> pairs(const po::variables_map& map, const char* name,
+Result<void> pairs(const po::variables_map& map, const char* name, const char* shape,
                    const std::function<void(std::string, std::string)>& take) {
   if (!map.contains(name)) return ok();
   for (const std::string& item : map[name].as<std::vector<std::string>>()) {
     const std::size_t equals = item.find('=');
     if (equals == item.npos || equals == 0) {
-      return Error(Code::invalid, fmt::format("--{} {}: expected NAME=VALUE", name, item));
+      return Error(Code::invalid,
+                   fmt::format("--{} {}: expected {}", name, printable(item), shape));
     }
     take(item.substr(0, equals), item.substr(equals + 1));
   }
@@ -133,11 +134,12 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   out.help = map.contains("help");
   out.verbose = map.contains("verbose");
   if (map.contains("word")) out.words = map["word"].as<std::vector<std::string>>();
-  CHECK_OK(pairs(map, "var", [&](std::string name, std::string value) {
+  CHECK_OK(pairs(map, "var", "NAME=VALUE", [&](std::string name, std::string value) {
     out.vars[std::move(name)] = std::move(value);
   }));
   std::string bad_kind;
-  CHECK_OK(pairs(map, "report", [&](std::string kind, std::string path) {
+  const char* shape = "KIND=PATH, such as html=report.html";
+  CHECK_OK(pairs(map, "report", shape, [&](std::string kind, std::string path) {
     const bool known = kind == "json" || kind == "junit" || kind == "md" || kind == "html" ||
                        kind == "events";
     if (!known) bad_kind = kind;

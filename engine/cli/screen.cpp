@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -11,6 +12,9 @@
 
 namespace ordeal::cli {
 namespace {
+
+constexpr int kNarrowest = 80;  // columns; below, a log
+constexpr int kWidest = 100;
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -28,7 +32,7 @@ class Live final : public Screen {
 
   void redraw(const report::Report& report, Duration now) override {
     const os::TerminalSize size = os::terminal_size(STDOUT_FILENO);
-    const auto lines = view_.render(report, now, std::min(size.columns, 100), size.rows - 1);
+    const auto lines = view_.render(report, now, std::min(size.columns, kWidest), size.rows - 1);
     std::string out = back();
     for (const std::string& line : lines) out += "\x1b[2K" + line + "\n";
     out += "\x1b[J";  // what an earlier, longer view left below
@@ -37,6 +41,7 @@ class Live final : public Screen {
   }
 
   void finish(const report::Report& report) override {
+    style_.width = std::clamp(os::terminal_size(STDOUT_FILENO).columns, kNarrowest, kWidest);
     print(back() + "\x1b[J" + report::to_text(report, style_));
     drawn_ = 0;
   }
@@ -87,7 +92,6 @@ bool use_color(const Options& options) {
 std::unique_ptr<Screen> make_screen(const Options& options, const std::string& run,
                                     const std::string& report_path) {
   if (options.output == Output::json) return std::make_unique<Json>(run);
-  constexpr int kNarrowest = 80;
   const bool terminal = os::terminal_size(STDOUT_FILENO).columns >= kNarrowest &&
                         environment("TERM") != "dumb";
   // With --verbose lines come in between, which a view that is redrawn in place cannot bear.

@@ -107,6 +107,9 @@ run::Options run_options(const Session& session) {
   out.seed = session.seed;
   out.stop_on_violation = session.options.stop_on_violation;
   if (session.options.command == "plan") out.mode = run::Mode::plan_only;
+  if (!session.root) {
+    out.unchecked.push_back("processes of others, and what earlier runs left: needs root");
+  }
   if (session.options.baseline_only) out.mode = run::Mode::baseline_only;
   if (session.options.control) out.mode = run::Mode::control;
   out.about.version = ORDEAL_VERSION;

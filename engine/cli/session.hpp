@@ -23,6 +23,7 @@ struct Session {
   os::Fd control;  // listening socket, or none
   std::string history;
   std::string user;
+  bool root = true;  // the executor has it
 };
 
 // Runs it to its verdict; what happened is in the report.

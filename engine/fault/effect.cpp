@@ -89,7 +89,8 @@ EffectReading read(const os::Host& host, const model::TrafficMatched& effect, Du
     const bool gone = matched.error().code() == Code::gone;
     return gone ? no(matched.error().message()) : not_yet(matched.error().message());
   }
-  std::string text = fmt::format("{} packets {}", grouped(matched.value()), effect.what);
+  std::string text = fmt::format("{} packet{} {}", grouped(matched.value()),
+                                 matched.value() == 1 ? "" : "s", effect.what);
   return matched.value() > 0 ? yes(std::move(text)) : not_yet(std::move(text));
 }
 
@@ -133,12 +134,21 @@ EffectReading read(const os::Host& host, const model::UnitInactive& effect, Dura
 
 EffectReading read(const os::Host& host, const model::NoProcessMatches& effect, Duration age) {
   const auto left = os::select(host, effect.matcher);
+  const bool nobody = left.has_error() ? left.error().code() == Code::gone  // its pid file is
+                                       : left.value().empty();
+  if (nobody) return yes("all gone in " + format_short(age));
   if (left.has_error()) return not_yet(left.error().message());
-  if (left.value().empty()) return yes("all gone in " + format_short(age));
   return not_yet(fmt::format("{} still there", left.value().size()));
 }
 
 EffectReading read(const os::Host&, const model::CpuBurned&, Duration) { return {}; }
+
+// "gone in 3 ms": how soon it was seen, however often it is read afterwards.
+bool says_how_soon(const model::Effect& effect) {
+  return std::holds_alternative<model::ProcessesGone>(effect) ||
+         std::holds_alternative<model::UnitInactive>(effect) ||
+         std::holds_alternative<model::NoProcessMatches>(effect);
+}
 
 }  // namespace
 
@@ -175,8 +185,11 @@ EffectReading EffectReader::read_one(const os::Host& host, const model::Effect& 
 EffectReading EffectReader::read(const os::Host& host) {
   if (effects_.empty()) return not_yet("nothing to see: this step changes nothing");
   EffectReading all = yes("");
-  for (const model::Effect& effect : effects_) {
-    EffectReading one = read_one(host, effect);
+  for (std::size_t i = 0; i < effects_.size(); ++i) {
+    EffectReading one = read_one(host, effects_[i]);
+    if (one.seen == Seen::yes && says_how_soon(effects_[i])) {
+      one.text = first_seen_.try_emplace(i, one.text).first->second;
+    }
     if (!all.text.empty()) all.text += "; ";
     all.text += one.text;
     if (one.seen == Seen::no || all.seen == Seen::no) {

@@ -221,6 +221,23 @@ StepRow& Fold::step_row(const model::StepChanged& event) {
 
 namespace {
 
+// "running, running" -> "2x running"
+std::string counted(const std::string& text) {
+  std::string out;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(", "));
+    int times = 0;
+    while (!rest.empty() && rest.substr(0, rest.find(", ")) == one) {
+      rest.remove_prefix(std::min(rest.size(), one.size() + 2));
+      ++times;
+    }
+    out += (out.empty() ? "" : ", ") + (times > 1 ? fmt::format("{}x {}", times, one)
+                                                  : std::string(one));
+  }
+  return out;
+}
+
 // Once seen it stays seen, as an effect may be over before its step is; unless it certainly acts no
 // longer.
 void read_effect(StepRow& row, const model::StepChanged& event) {
@@ -244,8 +261,9 @@ void Fold::on(const model::StepChanged& event) {
       row.injected = report_.now;
       read_effect(row, event);
       row.inject_took = event.took;
-      return say("info", name + " injected" + duration_text(event.took) + with_text(event.text));
+      return say("info", name + " injected" + duration_text(event.took));
     case StepState::verified:
+      if (row.verified) return read_effect(row, event);
       row.verified = report_.now;
       row.seen = model::Seen::yes;
       if (!text.empty()) row.effect = text;
@@ -262,8 +280,9 @@ void Fold::on(const model::StepChanged& event) {
     case StepState::reverted:
       row.reverted = report_.now;
       row.revert_took = event.took;
-      row.revert_text = text;
-      return say("good", name + " reverted" + duration_text(event.took) + with_text(event.text));
+      row.revert_text = counted(text);
+      return say("good",
+                 name + " reverted" + duration_text(event.took) + with_text(row.revert_text));
     case StepState::removed:
       row.removed = report_.now;
       return;
@@ -279,13 +298,12 @@ void Fold::on(const model::StepChanged& event) {
 
 void Fold::on(const model::AbortDecided& event) {
   report_.abort = Abort{report_.now, event, std::nullopt};
-  say("bad", "abort decided: " + printable(event.text));
+  say("bad", std::string(stop_word(report_)) + ": " + printable(event.text));
 }
 
 void Fold::on(const model::AbortDone& event) {
   if (report_.abort) report_.abort->latency = event.latency;
-  say("good",
-      "everything put back " + format_short(event.latency) + " after the decision's sample");
+  say("good", "everything put back " + put_back_words(report_));
 }
 
 void Fold::on(const model::HostChecked& event) {
@@ -315,7 +333,7 @@ void Fold::on(const model::RecoveryMeasured& event) {
 
 void Fold::on(const model::RunRefused& event) {
   report_.refused = event;
-  say("bad", "refused: " + printable(event.text, 2000));
+  say("bad", "refused: " + in_one_line(event.text));
 }
 
 void Fold::on(const model::Note& event) {

@@ -124,8 +124,29 @@ std::string alarm(const Report& report) {
   return card("alarm", "Host not clean", body + "</pre>\n");
 }
 
+// "2 of 2 conditions held while 1 fault was seen to take hold. Worst: shop.success 82.0% at +0:22."
+std::string held_words(const Report& report) {
+  const auto rows = table_rows(report);
+  if (!report.touched() || rows.empty()) return second_line(report);
+  const auto held = std::count_if(rows.begin(), rows.end(), [](const ConditionRow* row) {
+    return row->truth() == model::Truth::holds;
+  });
+  const auto seen = std::count_if(report.steps.begin(), report.steps.end(), [](const StepRow& row) {
+    return row.seen == model::Seen::yes;
+  });
+  std::string text = fmt::format("{} of {} conditions held, {} of {} faults seen to take hold.",
+                                 held, rows.size(), seen, report.steps.size());
+  for (const ConditionRow* row : rows) {
+    const std::string worst = cells(report, *row).worst;
+    if (!worst.empty()) return text + " Worst second: " + row->measure + " " + worst + ".";
+  }
+  return text;
+}
+
 std::string why(const Report& report) {
   std::string text = reason(report);
+  const bool upheld = report.verdict && report.verdict->exit == 0;
+  if (upheld) text = held_words(report);
   if (text.empty()) text = second_line(report);
   std::string extra;
   if (report.events_lost) extra = " Events are missing: this report is not complete.";
@@ -179,7 +200,9 @@ std::string effects(const Report& report) {
     const auto sub = [&](const std::string& text) {
       if (!text.empty()) out += "<span class=\"sub\">" + xml(text) + "</span>";
     };
-    sub(row.plan.summary.empty() ? "" : "asked: " + printable(row.plan.summary.front()));
+    const std::size_t targets = row.plan.targets.size();
+    const std::string all = targets > 1 ? fmt::format(" ({} targets)", targets) : "";
+    sub(row.plan.summary.empty() ? "" : "asked: " + printable(row.plan.summary.front()) + all);
     sub(row.effect.empty() ? "" : "measured: " + row.effect);
     sub(row.problem);
     if (row.reverted) {
@@ -197,8 +220,8 @@ std::string effects(const Report& report) {
                                                      : "none";
   out += "<dl><dt>residue</dt><dd>" + residue + "</dd>";
   if (report.abort && report.abort->latency) {
-    out += "<dt>abort</dt><dd>" + format_short(*report.abort->latency) +
-           " from the sample to the last revert</dd>";
+    out += fmt::format("<dt>{}</dt><dd>everything put back {}</dd>", stop_word(report),
+                       xml(put_back_words(report)));
   }
   return out + "</dl>\n";
 }

@@ -238,9 +238,9 @@ std::string phase_strip(const Report& report) {
   if (report.abort) {
     const double x = x_of(report, report.abort->at);
     const bool left = x > 700;
-    out += fmt::format("<text class=\"aborttext\" x=\"{:.1f}\" y=\"13\"{}>abort {}</text>",
+    out += fmt::format("<text class=\"aborttext\" x=\"{:.1f}\" y=\"13\"{}>{} {}</text>",
                        left ? x - 5 : x + 5, left ? " text-anchor=\"end\"" : "",
-                       format_at(report.abort->at));
+                       stop_word(report), format_at(report.abort->at));
   }
   return out + abort_line(report, 18) + cursor(18) + "</svg>";
 }
@@ -317,7 +317,14 @@ std::string html_charts(const Report& report) {
                            xml(chart.what)),
                ChartSvg(report, chart).draw());
   }
-  return out + fault_rows(report) + axis(report) + "</section>\n";
+  out += fault_rows(report) + axis(report);
+  for (const Series& series : report.series) {
+    if (series.gaps.empty()) continue;
+    out += row("", "<span class=\"sub\">hatched: no data, nothing is interpolated (" +
+                       xml(series.gaps.front().why) + ")</span>");
+    break;
+  }
+  return out + "</section>\n";
 }
 
 std::string html_chart_data(const Report& report) {

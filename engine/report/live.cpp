@@ -38,6 +38,7 @@ class Screen {
   Lines fit(std::vector<Section> sections, std::string footer) const;
   std::string title() const;
   std::string phase_line() const;
+  std::string stop_line() const;
   Lines condition_lines() const;
   Lines abort_lines() const;
   Lines expect_lines() const;
@@ -47,6 +48,7 @@ class Screen {
   std::string now_value(const ConditionRow& row) const;
   std::string spark(const ConditionRow& row) const;
   std::size_t active() const;
+  bool wide() const { return width_ >= 95; }
   Lines colored(const Lines& lines, std::size_t column) const;
 
   const Report& report_;
@@ -81,7 +83,8 @@ std::string Screen::phase_line() const {
     std::string text = fmt::format("{} {}s", name, spent / 1s);
     if (planned <= 0s) return text;
     return text + fmt::format(" of {} ", format_duration(planned)) +
-           bar(static_cast<double>(spent.count()) / static_cast<double>(planned.count()), 22);
+           bar(static_cast<double>(spent.count()) / static_cast<double>(planned.count()),
+               wide() ? 22 : 9);
   };
   const Duration baseline = report_.plan.baseline;
   const Duration method = report_.plan.method;
@@ -186,6 +189,10 @@ Lines Screen::condition_lines() const {
                     resolved.empty() ? row.limit : resolved,
                     status ? printable(status->measured_text) : "", spark(row)});
   }
+  if (!wide()) {
+    for (auto& row : rows)
+      row.pop_back();
+  }
   return table({{false, 4}, {false, 28}, {true, 10}, {true, 14}, {true, 12}, {false, 20}}, rows);
 }
 
@@ -232,7 +239,10 @@ Lines Screen::fault_lines() const {
     std::string effect = row.effect.empty() ? "looking for it" : row.effect;
     if (row.seen == model::Seen::no) effect = "NOT SEEN: " + effect;
     if (!row.problem.empty()) effect = "FAILED: " + row.problem;
-    const std::string target = row.plan.targets.empty() ? "" : printable(row.plan.targets[0].text);
+    std::string target = row.plan.targets.empty() ? "" : printable(row.plan.targets[0].text);
+    if (row.plan.targets.size() > 1) {
+      target = cut(target, 22) + fmt::format(" +{}", row.plan.targets.size() - 1);
+    }
     rows.push_back({"  " + printable(row.plan.name), target, effect, left});
   }
   if (rows.size() == 1) rows.push_back({"  none", "", "", ""});
@@ -314,7 +324,12 @@ Lines indented(Lines lines, std::size_t by) {
 
 Lines Screen::running() {
   std::vector<Section> sections;
-  sections.push_back({{title(), phase_line()}, 2});
+  Section top{{title(), phase_line()}, 2};
+  if (report_.abort) {
+    top.lines.insert(top.lines.begin() + 1, cut(stop_line(), width_));
+    top.least = 3;
+  }
+  sections.push_back(std::move(top));
   sections.push_back({indented(condition_lines(), 3), 2});
   const bool armed = report_.armed.has_value() && report_.current_phase() != model::Phase::recovery;
   if (armed) {
@@ -327,12 +342,14 @@ Lines Screen::running() {
   const bool touched = report_.touched();
   const std::size_t changes = active();
   const std::string right =
-      changes == 0 ? "host: nothing changed"
-                   : fmt::format("host: {} change{}", changes, changes == 1 ? "" : "s");
+      !touched       ? ""
+      : changes == 0 ? "host: nothing changed"
+                     : fmt::format("host: {} change{}", changes, changes == 1 ? "" : "s");
   const std::string left = touched ? " ctrl-C: put everything back and stop"
                                    : " nothing has been touched yet, ctrl-C leaves everything as "
                                      "it is";
-  return colored(fit(std::move(sections), spread(left, right, width_)), 3);
+  std::string footer = right.empty() ? left : spread(left, right, width_);
+  return colored(fit(std::move(sections), std::move(footer)), 3);
 }
 
 Lines Screen::undo_lines() const {
@@ -360,17 +377,20 @@ Lines Screen::undo_lines() const {
   return indented(std::move(out), 1);
 }
 
+std::string Screen::stop_line() const {
+  const bool wished = stop_word(report_) == std::string_view("stopped");
+  return (wished ? " STOPPED at " : " ABORTED at ") + format_at(report_.abort->at, 3) + "   " +
+         printable(report_.abort->decided.text);
+}
+
 Lines Screen::aborting() {
   std::vector<Section> sections;
-  std::string head = " PUTTING EVERYTHING BACK";
+  std::string head = report_.abort ? stop_line() : " PUTTING EVERYTHING BACK";
   bool failed = report_.host_dirty();
   for (const StepRow& row : report_.steps)
     failed |= row.revert_failures > 0 && !row.reverted;
   if (failed) {
     head = " HOST NOT CLEAN: an undo failed and is tried again";
-  } else if (report_.abort) {
-    head = " ABORTED at " + format_at(report_.abort->at, 3) + "   " +
-           printable(report_.abort->decided.text);
   }
   Section top{{title()}, 2};
   for (auto& line : wrap(head, width_, 3))
@@ -378,8 +398,7 @@ Lines Screen::aborting() {
   sections.push_back(std::move(top));
   Section undo{undo_lines(), 2};
   if (report_.abort && report_.abort->latency) {
-    undo.lines.push_back(" from the sample that decided to the last revert: " +
-                         format_short(*report_.abort->latency));
+    undo.lines.push_back(" everything put back " + put_back_words(report_));
   }
   sections.push_back(std::move(undo));
   sections.push_back({last_lines(4), 1});

@@ -27,10 +27,11 @@ std::vector<std::string> PlainLog::feed(const model::Event& event) {
   if (const auto* step = std::get_if<model::StepChanged>(&event.data)) on_step(*step);
   if (const auto* status = std::get_if<model::ConditionStatus>(&event.data)) on_condition(*status);
   if (const auto* abort = std::get_if<model::AbortDecided>(&event.data)) {
-    star(at() + "ABORT: " + printable(abort->text));
+    star(at() + (stop_word(report()) == std::string_view("aborted") ? "ABORT: " : "STOPPED: ") +
+         printable(abort->text));
   }
-  if (const auto* done = std::get_if<model::AbortDone>(&event.data)) {
-    star(at() + "put back " + format_short(done->latency) + " after the sample that decided");
+  if (std::holds_alternative<model::AbortDone>(event.data)) {
+    star(at() + "put back " + put_back_words(report()));
   }
   if (const auto* host = std::get_if<model::HostChecked>(&event.data)) on_host(*host);
   if (const auto* recovery = std::get_if<model::RecoveryMeasured>(&event.data)) {
@@ -40,7 +41,7 @@ std::vector<std::string> PlainLog::feed(const model::Event& event) {
                      : std::string("SERVICE NOT RECOVERED")));
   }
   if (const auto* refused = std::get_if<model::RunRefused>(&event.data)) {
-    star(at() + "refused: " + printable(refused->text, 2000));
+    star(at() + "refused: " + in_one_line(refused->text));
   }
   if (const auto* note = std::get_if<model::Note>(&event.data)) {
     const std::string text = printable(note->text, 2000);
@@ -69,9 +70,10 @@ void PlainLog::on_plan() {
     std::string text = fmt::format("plan: {} for {} on {}", printable(step.name),
                                    format_duration(step.duration), printable(step.host));
     if (!step.summary.empty()) text += ": " + printable(step.summary.front());
-    text +=
-        fmt::format(" ({}{}{} undo{})", printable(step.backend), step.backend.empty() ? "" : "; ",
-                    step.undos.size(), step.undos.size() == 1 ? "" : "s");
+    text += " (";
+    if (step.targets.size() > 1) text += fmt::format("{} targets; ", step.targets.size());
+    if (!step.backend.empty()) text += printable(step.backend) + "; ";
+    text += fmt::format("{} undo{})", step.undos.size(), step.undos.size() == 1 ? "" : "s");
     if (!step.undoable) text += " NOT UNDOABLE";
     star(std::move(text));
     for (const auto& warning : step.warnings)
@@ -83,7 +85,7 @@ void PlainLog::on_plan() {
 
 void PlainLog::on_phase(const model::PhaseStarted& event) {
   if (event.phase == model::Phase::baseline) {
-    std::string text = "baseline " + format_duration(event.planned);
+    std::string text = "baseline " + format_duration(report().plan.baseline);
     if (report().plan.warmup > 0s) {
       text += " (+" + format_duration(report().plan.warmup) + " warm-up)";
     }
@@ -101,17 +103,22 @@ void PlainLog::on_step(const model::StepChanged& event) {
       report().steps.begin(), report().steps.end(),
       [&](const auto& row) { return row.step == event.step && row.host == event.host; });
   std::string name = printable(found->plan.name);
-  if (report().plan.steps.size() > 1) name += " on " + printable(event.host);
+  const bool several = std::any_of(
+      report().steps.begin(), report().steps.end(),
+      [&](const auto& row) { return row.host != event.host; });
+  if (several) name += " on " + printable(event.host);
   const std::string text = event.text.empty() ? "" : ", " + printable(event.text);
   switch (event.state) {
     case StepState::verified:
+      if (found->verified != report().now) return;  // said before
       return star(at() + "inject " + name + ": verified" + text);
     case StepState::effect:
       if (event.seen == model::Seen::no) star(at() + name + ": EFFECT NOT SEEN" + text);
       return;
     case StepState::reverted:
       return star(at() + name + " reverted" +
-                  (event.took > 0us ? " in " + format_short(event.took) : "") + text);
+                  (event.took > 0us ? " in " + format_short(event.took) : "") +
+                  (found->revert_text.empty() ? "" : ", " + found->revert_text));
     case StepState::failed:
       return star(at() + name + ": INJECTION FAILED" + text);
     case StepState::revert_failed:
@@ -157,8 +164,10 @@ void PlainLog::progress() {
   last_progress_ = report().now / 1s;
   const PhaseSpan& span = report().phases.back();
   std::string text = boost::describe::enum_to_string(phase, "");
-  text += fmt::format(" {}", (report().now - span.from) / 1s);
+  const auto spent = std::chrono::round<std::chrono::seconds>(report().now - span.from);
+  text += fmt::format(" {}", spent / 1s);
   text += span.planned > 0s ? fmt::format("/{}s:", span.planned / 1s) : std::string("s:");
+  std::set<std::string> shown;
   for (const ConditionRow& row : report().conditions) {
     const bool wanted = phase == model::Phase::fault
                             ? row.info.list == model::ConditionList::during
@@ -167,11 +176,13 @@ void PlainLog::progress() {
                          : phase == model::Phase::recovery ? row.after
                                                            : row.before;
     if (!wanted || !status) continue;
-    text += "  " + row.measure + " " + printable(status->measured_text);
+    const std::string measured = printable(status->measured_text);
+    text += "  " + row.measure + " " + (measured.empty() ? "not measured" : measured);
+    shown.insert(split_measure(row.measure).sli);
     if (status->truth == model::Truth::broken) text += " BROKEN";
   }
   for (const Series& series : report().series) {
-    if (series.points.empty()) continue;
+    if (series.points.empty() || shown.contains(series.sli)) continue;
     const Point& last = series.points.back();
     if (series.request && last.success) {
       text += "  " + series.title() + " " + format_value(*last.success, "%") + " good";
@@ -184,7 +195,9 @@ void PlainLog::progress() {
 
 void PlainLog::on_end() {
   std::vector<std::vector<std::string>> rows;
+  const bool measured = report().phase(model::Phase::baseline) != nullptr;
   for (const ConditionRow* row : table_rows(report())) {
+    if (!measured) break;
     const Cells one = cells(report(), *row);
     const auto* status = row->deciding();
     const std::string word = one.word == "ok"     ? "PASS"
@@ -201,6 +214,10 @@ void PlainLog::on_end() {
   for (auto& text :
        table({{false, 12}, {false, 60}, {false, 16}, {false, 50}, {false, 40}}, rows)) {
     star(std::move(text));
+  }
+  if (report().about.mode == "baseline-only") {
+    for (const std::string& one : measured_lines(report()))
+      star("measured: " + one);
   }
   std::string text = headline_word(report()) + ". " + second_line(report());
   if (report().host_dirty()) text = second_line(report());

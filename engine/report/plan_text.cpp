@@ -64,11 +64,16 @@ void PlanText::one_step(const model::PlannedStep& step) {
   for (const auto& text : step.summary)
     labelled("does", text);
   if (!step.backend.empty()) labelled("by", step.backend);
-  labelled("targets", fmt::format("{} of {} matched", step.targets.size(), step.matched));
+  if (step.matched > 0) {
+    labelled("targets", fmt::format("{} of {} matched", step.targets.size(), step.matched));
+  }
   for (const auto& target : step.targets)
     labelled("", target.text);
-  for (const auto& change : step.changes)
-    labelled("change", change);
+  for (const auto& change : step.changes) {
+    const bool said = std::find(step.summary.begin(), step.summary.end(), change) !=
+                      step.summary.end();
+    if (!said) labelled("change", change);
+  }
   for (const auto& undo : step.undos)
     labelled("undo", undo);
   if (!step.undoable) {
@@ -127,8 +132,8 @@ void PlanText::times() {
            fmt::format("{} to {}; the host is changed for at most {}", format_duration(earliest),
                        format_duration(latest), format_duration(plan.method)));
   if (report_.about.wall != WallTime{}) {
-    labelled("ends", "not before " + format_wall(report_.about.wall + earliest) +
-                         " if it started when this was printed");
+    labelled("ends", "not before " + format_wall(report_.about.wall + earliest).substr(0, 19) +
+                         "Z if it started when this was printed");
   }
 }
 
@@ -136,7 +141,7 @@ void PlanText::verdict() {
   line("");
   if (report_.refused) {
     line(" " + paint(style_, Tone::bad, "WOULD BE REFUSED"));
-    for (const auto& part : wrap("   " + printable(report_.refused->text, 4000), width_, 3)) {
+    for (const auto& part : wrap("   " + in_one_line(report_.refused->text, 4000), width_, 3)) {
       line(part);
     }
   } else if (!report_.plan.unchecked.empty()) {

@@ -188,7 +188,8 @@ std::string worst_text(const Report& report, const ConditionRow& row) {
       at = point.at;
     }
   }
-  if (!worst) return {};
+  const bool perfect = name.aggregate == "success" && worst == 100.0;
+  if (!worst || perfect) return {};
   const std::string unit = unit_of(report, name.sli, name.aggregate);
   return format_value(*worst, unit) + " at " + format_at(at, 0) + " (1s)";
 }
@@ -208,6 +209,29 @@ std::string word_of(const Report& report, const ConditionRow& row) {
 }
 
 }  // namespace
+
+std::vector<std::string> measured_lines(const Report& report) {
+  constexpr std::array kShown = {"success", "p50",    "p90",    "p95",     "p99",
+                                 "max",     "outage", "mean",   "min",     "value",
+                                 "restarts"};
+  std::vector<std::string> out;
+  for (const auto& [sli, phases] : report.summaries) {
+    const auto values = phases.find(model::Phase::baseline);
+    if (values == phases.end()) continue;
+    const bool request = values->second.contains("success");
+    std::string line = printable(sli);
+    for (const std::string_view name : kShown) {
+      const auto value = values->second.find(std::string(name));
+      const bool wanted = !request || (name != "mean" && name != "min");
+      if (value == values->second.end() || !wanted) continue;
+      const std::string unit =
+          sli.starts_with("host.") ? host_value_unit(sli) : unit_of(report, sli, name);
+      line += fmt::format("  {} {}", name, format_value(value->second, unit));
+    }
+    out.push_back(std::move(line));
+  }
+  return out;
+}
 
 Cells cells(const Report& report, const ConditionRow& row) {
   Cells out;

@@ -174,6 +174,12 @@ class Fold {
 std::string headline_word(const Report& report);
 // Answers "is the machine put back?" and "is the service well?"; never empty.
 std::string second_line(const Report& report);
+// Several lines as one, printable: "a\nb" is "a; b".
+std::string in_one_line(std::string_view text, std::size_t limit = 2000);
+// "aborted", or "stopped" when it was a person's wish. Only of a report with an abort.
+const char* stop_word(const Report& report);
+// "3.10 ms after the sample that decided", of an abort that is done; else empty.
+std::string put_back_words(const Report& report);
 // "checkout.p95 was 412ms, allowed 250ms": the verdict's reason, printable.
 std::string reason(const Report& report);
 // The table's rows: during, then steady_state of measures that `during` does not have, then expect
@@ -192,6 +198,10 @@ struct Cells {
   std::string worst;   // "82.0% at +0:22 (1s)"
 };
 Cells cells(const Report& report, const ConditionRow& row);
+
+// What was measured in the baseline, a line for each SLI: for finding thresholds.
+// "shop  success 100%  p50 0.56ms  p95 9.41ms  p99 17.0ms  max 61.0ms  outage 0s"
+std::vector<std::string> measured_lines(const Report& report);
 
 // "+0:23.2", "+1:02:03"
 std::string format_at(Duration at, int decimals = 1);

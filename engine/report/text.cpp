@@ -16,6 +16,7 @@ class Finished {
   std::string text() {
     head();
     conditions();
+    measured();
     faults();
     safety();
     foot();
@@ -28,6 +29,7 @@ class Finished {
   void labelled(std::string_view label, const std::string& text);
   void head();
   void conditions();
+  void measured();
   void faults();
   void safety();
   void foot();
@@ -74,7 +76,9 @@ void Finished::conditions() {
     during += fmt::format(" ({})", format_duration((*fault->to - fault->from) / 1s * 1s));
   }
   std::vector<std::vector<std::string>> cell_rows;
-  cell_rows.push_back({"", "", "before", fault != nullptr ? during : "", "bound", "after",
+  const bool after = report_.phase(model::Phase::recovery) != nullptr;
+  cell_rows.push_back({"", "", "before", fault != nullptr ? during : "", "bound",
+                       after ? "after" : "",
                        fault != nullptr ? "worst moment" : ""});
   for (const ConditionRow* row : rows) {
     const Cells one = cells(report_, *row);
@@ -102,6 +106,15 @@ void Finished::conditions() {
     if (status == nullptr || status->truth == model::Truth::holds || status->problem.empty())
       continue;
     labelled("", row->measure + ": " + printable(status->problem));
+  }
+}
+
+void Finished::measured() {
+  if (report_.about.mode != "baseline-only") return;
+  bool first = true;
+  for (const std::string& one : measured_lines(report_)) {
+    labelled(first ? "measured" : "", one);
+    first = false;
   }
 }
 
@@ -168,12 +181,9 @@ void Finished::safety() {
     labelled("safety", crossed_words(report_) + "; " + residue);
   }
   if (report_.abort) {
-    std::string text = "decided at " + format_at(report_.abort->at, 3);
-    if (report_.abort->latency) {
-      text += "; " + format_short(*report_.abort->latency) +
-              " from the sample that decided to the last revert";
-    }
-    labelled("abort", text);
+    std::string text = "at " + format_at(report_.abort->at, 3);
+    if (report_.abort->latency) text += "; everything put back " + put_back_words(report_);
+    labelled(stop_word(report_), text);
   }
   for (const auto& host : report_.hosts) {
     for (const auto& other : host.changed_by_others) {
@@ -190,8 +200,13 @@ void Finished::safety() {
 
 void Finished::foot() {
   if (report_.phase(model::Phase::baseline) != nullptr) {
-    const std::string missing =
+    std::string missing =
         report_.missing == 0 ? "none missing" : fmt::format("{} missing", report_.missing);
+    for (const Series& series : report_.series) {
+      if (series.gaps.empty()) continue;
+      missing += ": " + series.gaps.front().why;
+      break;
+    }
     labelled("samples", fmt::format("{}, {}", report_.samples, missing));
     // Not wrapped: it is there to be copied.
     line(fmt::format(" again    ordeal run {} --seed {}", printable(report_.about.file),

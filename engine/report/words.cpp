@@ -86,12 +86,43 @@ std::string second_line(const Report& report) {
   return machine_sentence(report) + " " + service_sentence(report);
 }
 
+namespace {
+
+bool wished(const Report& report) {
+  const model::AbortCause cause = report.abort->decided.cause;
+  return cause == model::AbortCause::person || cause == model::AbortCause::halt;
+}
+
+}  // namespace
+
+const char* stop_word(const Report& report) { return wished(report) ? "stopped" : "aborted"; }
+
+std::string put_back_words(const Report& report) {
+  if (!report.abort || !report.abort->latency) return {};
+  const bool sample = report.abort->decided.cause == model::AbortCause::threshold ||
+                      report.abort->decided.cause == model::AbortCause::violation;
+  return format_short(*report.abort->latency) +
+         (sample ? " after the sample that decided" : " later");
+}
+
+std::string in_one_line(std::string_view text, std::size_t limit) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "; ";
+    } else {
+      out += c;
+    }
+  }
+  return printable(out, limit);
+}
+
 std::string reason(const Report& report) {
   if (report.verdict && !report.verdict->reason.empty()) {
-    return printable(report.verdict->reason, 1000);
+    return in_one_line(report.verdict->reason);
   }
-  if (report.refused) return printable(report.refused->text, 1000);
-  if (report.abort) return printable(report.abort->decided.text, 1000);
+  if (report.refused) return in_one_line(report.refused->text);
+  if (report.abort) return in_one_line(report.abort->decided.text);
   return {};
 }
 
