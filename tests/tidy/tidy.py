@@ -9,31 +9,7 @@ import sys
 
 ROOT = pathlib.Path(sys.argv[1]).resolve()
 
-# Folder -> folders whose headers it may include (itself always). Lower never includes upper.
-ALLOWED = {
-    "engine/base": set(),
-    "engine/model": {"engine/base"},
-    "engine/schedule": {"engine/base", "engine/model"},
-    "engine/spec": {"engine/base", "engine/model", "engine/schedule"},
-    "engine/wire": {"engine/base", "engine/model"},
-    "engine/os": {"engine/base", "engine/model"},
-    "engine/os/linux": {"engine/base", "engine/model", "engine/os"},
-    "engine/os/linux/client": {"engine/base", "engine/model", "engine/os", "engine/os/linux"},
-    "engine/journal": {"engine/base", "engine/model", "engine/os"},
-    "engine/undo": {"engine/base", "engine/model", "engine/os", "engine/wire", "engine/journal"},
-    "engine/fault": {"engine/base", "engine/model", "engine/os", "engine/journal", "engine/undo"},
-    "engine/executor": {"engine/base", "engine/model", "engine/os", "engine/wire",
-                        "engine/journal", "engine/undo", "engine/fault"},
-    "engine/executor/helper": {"engine/base", "engine/model", "engine/os", "engine/os/linux"},
-    "engine/probe": {"engine/base", "engine/model", "engine/os"},
-    "engine/fleet": {"engine/base", "engine/model", "engine/os", "engine/wire"},
-    "engine/run": {"engine/base", "engine/model", "engine/os", "engine/wire", "engine/fleet",
-                   "engine/probe"},
-    "engine/report": {"engine/base", "engine/model"},
-    "engine/store": {"engine/base", "engine/model", "engine/report"},
-    "engine/cli": None,  # the wiring: may include everything
-    "faults": {"engine/base", "engine/model", "engine/os", "engine/fault", "faults"},
-}
+MAP = ROOT / "docs/internals/map.md"
 # The worker's main wires the executor, as cli wires the front.
 WIRING = {"engine/executor/main.cpp"}
 
@@ -57,6 +33,51 @@ breaches = []
 
 def breach(path, line, text):
     breaches.append(f"{path.relative_to(ROOT)}:{line}: {text}")
+
+
+def read_map():
+    """The edges of the table: folder -> folders; None: everything."""
+    edges = {}
+    for line in MAP.read_text().splitlines():
+        row = re.match(r"\| ((?:engine|faults)/\S*) \|.*\| ([^|]+) \|$", line)
+        if not row:
+            continue
+        folder = row.group(1).removesuffix("/*")
+        words = row.group(2)
+        edges[folder] = None if words == "everything" else set() if words == "nothing of ours" \
+            else {f"engine/{word}" for word in words.split(", ")}
+    return edges
+
+
+def closure(direct, edges):
+    found, queue = set(), list(direct)
+    while queue:
+        folder = queue.pop()
+        if folder not in found:
+            found.add(folder)
+            queue += edges.get(folder) or []
+    return found
+
+
+def check_cmake():
+    """The libraries are linked along the edges of the map, and along no others."""
+    path = ROOT / "CMakeLists.txt"
+    calls = re.findall(r"^ordeal_library\((\w+) ([^\s)]+)([^)]*)\)", path.read_text(), re.MULTILINE)
+    folders = {name: folder for name, folder, _ in calls if name != "name"}
+    edges = {folders[name]: {folders[word] for word in words.split() if word in folders}
+             for name, _, words in calls if name in folders}
+    for folder, direct in edges.items():
+        top = "faults" if folder.startswith("faults") else folder
+        if top not in ALLOWED:
+            breach(MAP, 1, f"{folder} is a library but has no row in the map")
+        elif ALLOWED[top] is not None:
+            direct = {one for one in direct if not one.startswith("faults")}
+            for more in sorted(direct - ALLOWED[top]):
+                breach(path, 1, f"{folder} is linked with {more}, which the map does not allow")
+            for less in sorted(EDGES[top] - closure(edges[folder], edges)):
+                breach(path, 1, f"{folder} is not linked with {less}, which the map names")
+    for folder in sorted(set(ALLOWED) - set(edges)):
+        breach(MAP, 1, f"{folder} is in the map but is no library")
 
 
 def folder_of(path):
@@ -152,6 +173,10 @@ def check_catalogue_is_not_named():
                     breach(path, number, f"engine names the fault {name}")
 
 
+EDGES = read_map()
+ALLOWED = {folder: direct if direct is None else closure(direct, EDGES)
+           for folder, direct in EDGES.items()}
+check_cmake()
 for base in ("engine", "faults"):
     for source in sorted((ROOT / base).rglob("*.[ch]pp")):
         text_lines = source.read_text().splitlines()
