@@ -12,6 +12,7 @@
 #include <boost/json/object.hpp>
 
 #include "engine/base/units.hpp"
+#include "engine/model/inventory.hpp"
 #include "engine/model/place.hpp"
 #include "engine/model/target.hpp"
 
@@ -164,10 +165,21 @@ bool is_request(const Sli& sli);
 
 // ---- Method ------------------------------------------------------------------------------------
 
+// A step that goes through its hosts a few at a time, and on only while the service is well.
+struct Roll {
+  std::int64_t at_once = 1;
+  std::optional<Condition> until;  // must hold before the next hosts; judged as `wait.until` is
+  Duration within{};
+};
+
 struct Step {
   std::string path;  // "method.0"
   std::string name;  // default "1-process.kill"
   std::string fault;
+  std::optional<HostSelector> hosts;  // absent: the one local host
+  // Instead of a target: cuts, delays or loses what these two groups say to each other.
+  std::optional<std::pair<HostSelector, HostSelector>> between;
+  std::optional<Roll> roll;
   Target target;
   boost::json::object with;  // normalised, defaults filled in
   Duration duration{};

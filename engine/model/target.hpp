@@ -30,14 +30,23 @@ BOOST_DESCRIBE_STRUCT(ProcessMatcher, (),
 enum class Mode { all, one, fixed, fixed_percent, random_max_percent };
 BOOST_DESCRIBE_ENUM(Mode, all, one, fixed, fixed_percent, random_max_percent)
 
+// A read-only look that decides, at plan time and right before injection, whether a host is a
+// candidate at all: the command ends with 0 and `stdout` matches somewhere in what it prints.
+struct Where {
+  std::vector<std::string> exec;  // absolute path, arguments; no shell
+  std::string stdout_pattern;     // regular expression (ECMAScript)
+};
+BOOST_DESCRIBE_STRUCT(Where, (), (exec, stdout_pattern))
+
 struct Target {
   std::optional<ProcessMatcher> process;
   std::optional<std::string> unit;  // the unit itself, for service.stop and `of: unit`
   Mode mode = Mode::all;
   std::optional<std::int64_t> value_count;  // for fixed
   std::optional<Ppm> value_share;           // for fixed_percent and random_max_percent
+  std::optional<Where> where;
 };
-BOOST_DESCRIBE_STRUCT(Target, (), (process, unit, mode, value_count, value_share))
+BOOST_DESCRIBE_STRUCT(Target, (), (process, unit, mode, value_count, value_share, where))
 
 // A process for ever: the pid is only half of a name. The boot id is in the journal's header.
 struct ProcessId {
