@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/probe/judge_impl.hpp"
 #include "engine/probe/texts.hpp"
@@ -100,8 +101,12 @@ Result<void> Judge::Impl::fix_baseline(const Entry& entry, const model::Part& pa
     }
     const double value = book_.baseline.at({i, aggregate});
     const model::Unit unit = unit_of(aggregate, series.traits);
-    const bool tiny = unit == model::Unit::seconds && value < 1e-3;
-    if (part.bound.factor != 1 && (value == 0 || tiny)) {
+    // With room beside the factor, of a millisecond or more, the bound has one to stand on.
+    constexpr double kLeast = 1e-3;
+    const double room = std::abs(part.bound.quantity.value);
+    const bool seconds = unit == model::Unit::seconds;
+    const bool tiny = seconds ? value < kLeast && room < kLeast : value == 0 && room == 0;
+    if (part.bound.factor != 1 && tiny) {
       return Error(Code::refused,
                    fmt::format("{} ({}): the baseline is {}, too small for a factor; use "
                                "'baseline + x'",

@@ -194,6 +194,14 @@ TEST(Baseline, OffsetOnHalfAMillisecondIsFine) {
   EXPECT_TRUE(scene.fixed.has_value());
 }
 
+TEST(Baseline, FactorWithAnOffsetOnHalfAMillisecondIsFine) {
+  Scene scene;
+  scene.experiment.during = {
+      one(relative(part("shop", p95, less_equal, 0, Unit::seconds), 1.5, 0.02))};
+  scene.baseline(500us);
+  EXPECT_TRUE(scene.fixed.has_value());
+}
+
 TEST(Baseline, FactorOnZeroIsRefused) {
   Scene scene;
   scene.experiment.during = {one(relative(part("queue", mean, less_equal, 0), 2, 0))};
