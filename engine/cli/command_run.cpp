@@ -188,6 +188,13 @@ void print_plan(const Options& options, const report::Report& report, bool root)
   }
 }
 
+model::Inventory this_host() {
+  model::Inventory out;
+  out.hosts.emplace_back();
+  out.hosts.front().name = "local";
+  return out;
+}
+
 // `root`: the executors have it.
 int run_files(const Options& options, const os::Caller& who, std::vector<Prepared> prepared,
               const Reading& reading, bool root) {
@@ -197,6 +204,7 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
   Exit worst = Exit::upheld;
   bool stop = false;
   std::string events;
+  const model::Inventory inventory = this_host();
   for (std::size_t i = 0; i < reading.experiments.size(); ++i) {
     const model::Experiment& experiment = *reading.experiments[i];
     if (stop) {
@@ -209,7 +217,7 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
       continue;
     }
     const std::uint64_t seed = options.seed.value_or(random.next() >> 32);
-    Session session{options, experiment, prepared[i].run, seed,
+    Session session{options, experiment, inventory, prepared[i].run, seed,
                     std::move(prepared[i].executor), std::move(prepared[i].control),
                     history_directory(who), who.name, root};
     events = Archive(session.history, session.run).events_path();

@@ -180,7 +180,10 @@ class Runner {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     run::Surroundings around{
         clock_, random_, probe::Tools{clock_, client_, processes_, files_}, wish_,
-        [this, executor](fleet::Pushed pushed) { return connect(executor, std::move(pushed)); }};
+        session_.inventory,
+        [this, executor](const model::InventoryHost& host, fleet::Pushed pushed) {
+          return connect(executor, host, std::move(pushed));
+        }};
     run::Options options = run_options(session_);
     options.about.wall = clock_.wall();
     run::EventSink sink = [this](const model::Event& event) { take(event); };
@@ -189,7 +192,9 @@ class Runner {
   }
 
   Task<Result<std::unique_ptr<fleet::Executor>>> connect(asio::any_io_executor executor,
+                                                         const model::InventoryHost& host,
                                                          fleet::Pushed pushed) {
+    if (host.ssh) co_return Error(Code::unsupported, "no ssh yet");
     if (!session_.executor.wire) co_return Error(Code::failed, "it was not started");
     co_return std::make_unique<fleet::Executor>(
         clock_, os::wire_stream(executor, session_.executor),

@@ -17,6 +17,7 @@ namespace ordeal::cli {
 struct Session {
   const Options& options;
   const model::Experiment& experiment;
+  const model::Inventory& inventory;  // of one local host when none was given
   std::string run;
   std::uint64_t seed = 0;
   os::ExecutorProcess executor;

@@ -265,10 +265,13 @@ struct HostStep {
   std::vector<Change> changes;
   std::vector<Effect> effects;
   Duration duration{};
+  // Why the step's `where` says that this host is none of those meant; empty: it is one. A step
+  // that is not here has no changes and cannot be injected.
+  std::string not_here;
 };
 BOOST_DESCRIBE_STRUCT(HostStep, (),
                       (step, name, fault, token, backend, summary, warnings, targets, matched,
-                       claims, changes, effects, duration))
+                       claims, changes, effects, duration, not_here))
 
 // What the front asks an executor to resolve.
 struct StepRequest {

@@ -60,6 +60,7 @@ struct RunStarted {
   std::vector<std::string> tags;
   std::string file;
   std::string file_sha256;
+  std::string inventory;  // as given on the command line; empty: this host alone
   std::string effective;  // YAML
   std::string seed;       // decimal; text because JavaScript loses 64 bits
   std::string host;       // the controller's name
@@ -76,8 +77,8 @@ struct RunStarted {
 };
 BOOST_DESCRIBE_STRUCT(RunStarted, (),
                       (run, version, name, hypothesis, owner, links, labels, tags, file,
-                       file_sha256, effective, seed, host, user, started_by, git, kernel, wall,
-                       mode, slis, conditions, abort_if_none, during_none))
+                       file_sha256, inventory, effective, seed, host, user, started_by, git,
+                       kernel, wall, mode, slis, conditions, abort_if_none, during_none))
 
 // One step of the plan on one host. The changes themselves are in the plan's digest.
 struct PlannedStep {
@@ -85,6 +86,7 @@ struct PlannedStep {
   std::string name;
   std::string fault;
   std::string host;
+  std::string why;  // the host was picked: "labels role=app; 1 of 3 by the seed"
   std::string backend;
   std::vector<std::string> summary;
   std::vector<std::string> warnings;
@@ -98,12 +100,24 @@ struct PlannedStep {
   std::string digest;
 };
 BOOST_DESCRIBE_STRUCT(PlannedStep, (),
-                      (step, name, fault, host, backend, summary, warnings, targets, matched,
+                      (step, name, fault, host, why, backend, summary, warnings, targets, matched,
                        duration, start, changes, undos, undoable, digest))
 
+// A host that the run speaks to.
+struct PlannedHost {
+  std::string name;
+  std::string address;  // "local", "ssh://user@host:22"
+  std::string kernel;
+  std::string version;  // of its executor
+  bool target = false;  // a step acts on it; else its values are watched
+};
+BOOST_DESCRIBE_STRUCT(PlannedHost, (), (name, address, kernel, version, target))
+
+// Made again when a `where` gives another answer right before its step.
 struct PlanMade {
   static constexpr const char* kKind = "plan_made";
   std::vector<PlannedStep> steps;
+  std::vector<PlannedHost> hosts;
   std::string digest;
   Duration baseline{};
   Duration warmup{};
@@ -115,8 +129,8 @@ struct PlanMade {
   std::vector<std::string> unchecked;  // "targets of method.0: not checked (needs root)"
 };
 BOOST_DESCRIBE_STRUCT(PlanMade, (),
-                      (steps, digest, baseline, warmup, method, recovery_within, recovery_hold,
-                       duration_limit, limits, unchecked))
+                      (steps, hosts, digest, baseline, warmup, method, recovery_within,
+                       recovery_hold, duration_limit, limits, unchecked))
 
 struct PhaseStarted {
   static constexpr const char* kKind = "phase_started";

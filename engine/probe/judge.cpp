@@ -44,16 +44,21 @@ Judge::Impl::Impl(const model::Experiment& experiment, BootTime start)
   }
   for (std::size_t i = 0; i < experiment.method.size(); ++i) {
     const auto* wait = std::get_if<model::Wait>(&experiment.method[i]);
-    if (wait == nullptr || !wait->until) continue;
-    Entry entry;
-    entry.scope = fmt::format("method.{}", i);
-    entry.condition = &*wait->until;
-    entry.info = {entry.scope + ".until", ConditionList::wait, wait->until->text,
-                  wait->until->place};
-    note_use(*wait->until, ConditionList::wait);
-    infos.push_back(entry.info);
-    entries_.push_back(std::move(entry));
+    if (wait && wait->until) add_wait(*wait->until, fmt::format("method.{}", i));
   }
+  for (const model::Step* step : model::steps_of(experiment)) {
+    if (step->roll && step->roll->until) add_wait(*step->roll->until, step->path);
+  }
+}
+
+void Judge::Impl::add_wait(const Condition& condition, std::string scope) {
+  Entry entry;
+  entry.scope = std::move(scope);
+  entry.condition = &condition;
+  entry.info = {entry.scope + ".until", ConditionList::wait, condition.text, condition.place};
+  note_use(condition, ConditionList::wait);
+  infos.push_back(entry.info);
+  entries_.push_back(std::move(entry));
 }
 
 void Judge::Impl::add_list(const std::vector<Condition>& list, ConditionList kind,
@@ -83,6 +88,7 @@ void Judge::Impl::note_use(const Condition& condition, ConditionList kind) {
         return other.value == want.value && other.percent == want.percent;
       };
       if (std::none_of(host_wants_.begin(), host_wants_.end(), same)) host_wants_.push_back(want);
+      host_picks_.push_back(part.measure.hosts);
       host_guarded_ = host_guarded_ || guards;
       continue;
     }
@@ -105,10 +111,39 @@ std::size_t Judge::Impl::host_series(const std::string& host, const HostWant& wa
   series.traits = traits_of_host(host, want.value, want.percent);
   series.sli = "host";
   series.host = host;
+  for (const WatchedHost& known : hosts_) {
+    if (known.name != host) continue;
+    series.labels = known.labels;
+    series.target = known.target;
+  }
   series.host_value = want.value;
   series.percent = want.percent;
   book_.series.push_back(std::move(series));
   return book_.series.size() - 1;
+}
+
+// The silence of one of several hosts must be noticed, even if it never said a word.
+void Judge::Impl::set_hosts(std::vector<WatchedHost> hosts) {
+  hosts_ = std::move(hosts);
+  for (const WatchedHost& host : hosts_) {
+    if (!reads_host(host.name)) continue;
+    for (const HostWant& want : host_wants_) host_series(host.name, want);
+  }
+}
+
+bool Judge::Impl::watches_host(const std::string& host,
+                               const std::map<std::string, std::string>& labels) const {
+  return std::any_of(host_picks_.begin(), host_picks_.end(),
+                     [&](const auto& list) { return picks(list, host, labels, false); });
+}
+
+bool Judge::Impl::reads_host(const std::string& host) const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const WatchedHost& known) {
+    return known.name == host &&
+           std::any_of(host_picks_.begin(), host_picks_.end(), [&known](const auto& list) {
+             return picks(list, known.name, known.labels, known.target);
+           });
+  });
 }
 
 // ---- samples -----------------------------------------------------------------------------------
@@ -192,6 +227,19 @@ Judge::~Judge() = default;
 
 const std::vector<model::ConditionInfo>& Judge::conditions() const {
   return impl_->infos;
+}
+
+void Judge::set_hosts(std::vector<WatchedHost> hosts) {
+  impl_->set_hosts(std::move(hosts));
+}
+
+bool Judge::watches_host(const std::string& host,
+                         const std::map<std::string, std::string>& labels) const {
+  return impl_->watches_host(host, labels);
+}
+
+bool Judge::reads_host(const std::string& host) const {
+  return impl_->reads_host(host);
 }
 
 void Judge::add(const Sample& sample) {

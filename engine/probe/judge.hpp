@@ -24,6 +24,13 @@ struct AbortReason {
   std::string text;       // "shop.success 79.3% over 3s crossed < 80% (119 good of 150)"
 };
 
+// A host of the run, as conditions pick among them.
+struct WatchedHost {
+  std::string name;
+  std::map<std::string, std::string> labels;
+  bool target = true;  // a step acts on it: `host.cpu` without a pick means these
+};
+
 class Judge {
  public:
   // `start` is the run's origin: statuses carry times relative to it. The experiment outlives it.
@@ -33,6 +40,15 @@ class Judge {
   // Every condition with the id that events name: "steady_state.0", "during.1", "expect.0",
   // "abort_if.0", "method.1.expect.0", "method.2.until" ...
   const std::vector<model::ConditionInfo>& conditions() const;
+
+  // Before any value of a host arrives. Without it, every host that reports is a target without
+  // labels.
+  void set_hosts(std::vector<WatchedHost> hosts);
+  // A condition picks this host, by name or label; known from the file alone.
+  bool watches_host(const std::string& host,
+                    const std::map<std::string, std::string>& labels) const;
+  // Some condition reads a value of this host. After set_hosts.
+  bool reads_host(const std::string& host) const;
 
   // In order of completion.
   void add(const Sample& sample);

@@ -53,6 +53,7 @@ class Judge::Impl {
   Impl(const model::Experiment& experiment, BootTime start);
 
   // ---- what is told
+  void set_hosts(std::vector<WatchedHost> hosts);
   void add_point(std::size_t series, const Point& point, const std::string& problem);
   void add_host(const std::string& host, const std::map<std::string, double>& values, BootTime at);
   void begin_baseline(BootTime at);
@@ -66,6 +67,9 @@ class Judge::Impl {
   void begin_recovery(BootTime at);
 
   // ---- what is asked
+  bool watches_host(const std::string& host,
+                    const std::map<std::string, std::string>& labels) const;
+  bool reads_host(const std::string& host) const;
   bool wait_holds(const std::string& path, BootTime now);
   model::ConditionStatus end_wait(const std::string& path, BootTime now);
   std::optional<Duration> recovered(BootTime now);
@@ -90,6 +94,7 @@ class Judge::Impl {
   // Making (judge.cpp)
   void add_list(const std::vector<model::Condition>& list, model::ConditionList kind,
                 const std::string& scope);
+  void add_wait(const model::Condition& condition, std::string scope);
   void note_use(const model::Condition& condition, model::ConditionList kind);
   std::size_t host_series(const std::string& host, const HostWant& want);
 
@@ -123,6 +128,8 @@ class Judge::Impl {
   std::vector<Entry> entries_;
   std::vector<bool> guarded_;  // by SLI: its silence stops the run
   std::vector<HostWant> host_wants_;
+  std::vector<std::vector<model::HostPick>> host_picks_;  // of each part that reads host values
+  std::vector<WatchedHost> hosts_;
   bool host_guarded_ = false;
 
   std::optional<Span> baseline_;

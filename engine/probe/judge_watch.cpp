@@ -177,6 +177,10 @@ void Judge::Impl::begin_wait(const std::string& path, BootTime at) {
     if (entry.info.list != ConditionList::wait || entry.scope != path) continue;
     entry.anchor = at;
     entry.in = Phase::fault;
+    // The gate of a rolled step is waited for more than once.
+    entry.held_after.reset();
+    entry.since.reset();
+    entry.samples_since = 0;
     watch_trailing(entry, at);
     // A state, unlike a window, may have been reached before.
     for (std::size_t i = 0; i < book_.series.size(); ++i) {

@@ -43,6 +43,16 @@ Traits traits_of_host(const std::string& host, model::HostValue value, bool perc
   return traits;
 }
 
+bool picks(const std::vector<model::HostPick>& picks, const std::string& host,
+           const std::map<std::string, std::string>& labels, bool target) {
+  if (picks.empty()) return target;
+  return std::any_of(picks.begin(), picks.end(), [&](const model::HostPick& pick) {
+    if (pick.value.empty()) return pick.name == host;
+    const auto label = labels.find(pick.name);
+    return label != labels.end() && label->second == pick.value;
+  });
+}
+
 bool reads(const model::Part& part, const Series& series) {
   const model::Measure& measure = part.measure;
   if (!measure.host_value) return !series.host_value && series.sli == measure.sli;
@@ -51,11 +61,7 @@ bool reads(const model::Part& part, const Series& series) {
                       *measure.host_value == model::HostValue::memory_used;
   const bool wants_bytes = memory && part.bound.quantity.unit == Unit::bytes;
   if (memory && series.percent == wants_bytes) return false;
-  if (measure.hosts.empty()) return true;
-  // Labels are resolved when targets are; a pick by label reads every host that reports.
-  return std::any_of(measure.hosts.begin(), measure.hosts.end(), [&](const model::HostPick& pick) {
-    return !pick.value.empty() || pick.name == series.host;
-  });
+  return picks(measure.hosts, series.host, series.labels, series.target);
 }
 
 // ---- Tally -------------------------------------------------------------------------------------

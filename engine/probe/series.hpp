@@ -135,6 +135,8 @@ struct Series {
   Traits traits;
   std::string sli;  // "host" for host values
   std::string host;
+  std::map<std::string, std::string> labels;  // of the host
+  bool target = true;                         // a step acts on the host
   std::optional<model::HostValue> host_value;
   bool percent = false;               // host value read as a share of the total
   std::vector<Point> log;             // in order of completion
@@ -142,6 +144,9 @@ struct Series {
   std::string last_problem;           // why there is no data
 };
 
+// True when the picks mean this host.
+bool picks(const std::vector<model::HostPick>& picks, const std::string& host,
+           const std::map<std::string, std::string>& labels, bool target);
 // True when the part reads this series.
 bool reads(const model::Part& part, const Series& series);
 

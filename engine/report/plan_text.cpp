@@ -13,6 +13,7 @@ class PlanText {
 
   std::string text() {
     head();
+    hosts();
     for (const auto& step : report_.plan.steps)
       one_step(step);
     conditions();
@@ -31,6 +32,7 @@ class PlanText {
     }
   }
   void head();
+  void hosts();
   void one_step(const model::PlannedStep& step);
   void conditions();
   void limits();
@@ -56,11 +58,24 @@ void PlanText::head() {
   }
 }
 
+// Of one local host there is nothing to tell.
+void PlanText::hosts() {
+  const auto& all = report_.plan.hosts;
+  if (all.empty() || (all.size() == 1 && all.front().address == "local")) return;
+  line("");
+  line(" hosts");
+  for (const model::PlannedHost& host : all) {
+    labelled(host.name, fmt::format("{}, executor {}, kernel {}{}", host.address, host.version,
+                                    host.kernel, host.target ? "" : "; only watched"));
+  }
+}
+
 void PlanText::one_step(const model::PlannedStep& step) {
   line("");
   line(spread(fmt::format(" {}  on {}", printable(step.name), printable(step.host)),
               fmt::format("at {} for {}", format_at(step.start, 0), format_duration(step.duration)),
               width_));
+  if (!step.why.empty()) labelled("picked by", step.why);
   for (const auto& text : step.summary)
     labelled("does", text);
   if (!step.backend.empty()) labelled("by", step.backend);

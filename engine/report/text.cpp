@@ -209,8 +209,10 @@ void Finished::foot() {
     }
     labelled("samples", fmt::format("{}, {}", report_.samples, missing));
     // Not wrapped: it is there to be copied.
-    line(fmt::format(" again    ordeal run {} --seed {}", printable(report_.about.file),
-                     printable(report_.about.seed)));
+    const std::string& inventory = report_.about.inventory;
+    line(fmt::format(" again    ordeal run {} --seed {}{}", printable(report_.about.file),
+                     printable(report_.about.seed),
+                     inventory.empty() ? "" : " --inventory " + printable(inventory)));
   }
   const std::string exit =
       report_.verdict ? fmt::format("exit {}", report_.verdict->exit) : "no exit: unfinished";
@@ -225,8 +227,10 @@ void Finished::left_behind() {
   for (const auto& host : report_.hosts) {
     if (host.clean) continue;
     const std::string text = fmt::format(
-        "HOST NOT CLEAN: {} change{} left on {}. Undo: sudo ordeal recover, or by hand:",
-        host.residue.size(), host.residue.size() == 1 ? " is" : "s are", printable(host.host));
+        "HOST NOT CLEAN: {} change{} left on {}. Undo: sudo ordeal recover{}, or by hand:",
+        host.residue.size(), host.residue.size() == 1 ? " is" : "s are", printable(host.host),
+        report_.about.inventory.empty() ? ""
+                                        : " --inventory " + printable(report_.about.inventory));
     line(" " + paint(style_, Tone::bad, text));
     for (const auto& item : host.residue) {
       line("   # " + printable(item.what));

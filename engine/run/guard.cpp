@@ -38,17 +38,29 @@ Task<void> Run::watch_time() {
     evaluate(at);
     last_tick_ = at;
     for (Samples& slice : judge_.slices(at)) emit(std::move(slice));
-    renew_lease(at);
+    renew_leases(at);
   }
 }
 
 // A machine that slept, or a front that was stopped: leases have lapsed meanwhile, samples are
 // missing. Looked for before anything that came in during the sleep is given another meaning.
 void Run::notice_suspension(BootTime at) {
-  if (active_.empty() || at - last_tick_ <= options_.lease - options_.renew) return;
-  stop(AbortCause::suspended,
-       fmt::format("ordeal did not run for {} (suspended or stopped), so leases lapsed",
-                   format_short(at - last_tick_)));
+  for (const auto& member : members_) {
+    const Duration longest = lease_of(*member) - renewal_of(*member);
+    if (member->active.empty() || at - last_tick_ <= longest) continue;
+    stop(AbortCause::suspended,
+         fmt::format("ordeal did not run for {} (suspended or stopped), so leases lapsed",
+                     format_short(at - last_tick_)));
+    return;
+  }
+}
+
+Duration Run::lease_of(const Member& member) const {
+  return member.remote() ? options_.remote_lease : options_.lease;
+}
+
+Duration Run::renewal_of(const Member& member) const {
+  return member.remote() ? options_.remote_renew : options_.renew;
 }
 
 void Run::evaluate(BootTime at) {
@@ -70,10 +82,15 @@ void Run::evaluate(BootTime at) {
 }
 
 // Proof that somebody looks: sent after an evaluation, never by a timer of its own.
-void Run::renew_lease(BootTime at) {
-  if (active_.empty() || stop_ || at - last_renewal_ < options_.renew) return;
-  last_renewal_ = at;
-  ignore(executor_->renew(options_.lease, last_sample_), "a lost executor reports itself");
+void Run::renew_leases(BootTime at) {
+  if (stop_) return;
+  for (const auto& member : members_) {
+    if (member->active.empty() || member->lost || member->on_probation > 0) continue;
+    if (at - member->last_renewal < renewal_of(*member)) continue;
+    member->last_renewal = at;
+    ignore(member->executor->renew(lease_of(*member), last_sample_),
+           "a lost executor reports itself");
+  }
 }
 
 Task<void> Run::watch_person() {
@@ -83,11 +100,11 @@ Task<void> Run::watch_person() {
   co_await never.wait();  // the run ends by itself from here
 }
 
-void Run::on_step_reverted(const wire::StepReverted& reverted) {
+void Run::on_step_reverted(Member& member, const wire::StepReverted& reverted) {
   notice_suspension(now());
   StepChanged changed;
   changed.step = reverted.step;
-  changed.host = host_;
+  changed.host = member.name;
   changed.took = reverted.took;
   changed.seen = reverted.last_effect.seen;
   if (!reverted.last_effect.text.empty() && reverted.ok) {
@@ -105,31 +122,33 @@ void Run::on_step_reverted(const wire::StepReverted& reverted) {
                                           undo.command);
   }
   emit(changed);
-  if (reverted.ok) active_.erase(reverted.step);
+  if (reverted.ok) member.active.erase(reverted.step);
   // A step that could not be injected is told by the answer to that order, with the reason.
   const bool answered = reverted.why == "ordered" || reverted.why == "not injected" ||
                         reverted.why == "not ready";
   if (!answered && !stop_) {
-    stop(AbortCause::executor, fmt::format("{} was reverted by the executor: {}", reverted.step,
-                                           reverted.why));
+    stop(AbortCause::executor,
+         said_of(member, fmt::format("{} was reverted by the executor: {}", reverted.step,
+                                     reverted.why)));
   }
 }
 
-void Run::on_lost(const std::string& reason, const std::optional<wire::KeeperReport>& keeper) {
-  if (leaving_) return;
+void Run::on_lost(Member& member, const std::string& reason,
+                  const std::optional<wire::KeeperReport>& keeper) {
+  if (leaving_ || member.checked) return;
   notice_suspension(now());
-  executor_lost_ = true;
-  keeper_clean_ = keeper && keeper->clean;
+  member.lost = true;
+  member.keeper_clean = keeper && keeper->clean;
   std::string said = "its keeper said nothing";
   if (keeper) said = "keeper: " + keeper->keeper;
   if (keeper && keeper->clean) said += ", everything was put back";
   if (keeper) {
     for (const wire::UndoResult& undo : keeper->undos) {
-      if (!undo.ok) keeper_residue_.push_back({undo.what + ": " + undo.text, undo.command});
+      if (!undo.ok) member.keeper_residue.push_back({undo.what + ": " + undo.text, undo.command});
     }
   }
-  lost_text_ = fmt::format("the executor was lost: {}; {}", reason, said);
-  stop(AbortCause::executor, lost_text_);
+  member.lost_text = said_of(member, fmt::format("the executor was lost: {}; {}", reason, said));
+  stop(AbortCause::executor, member.lost_text);
   stopped_.notify();
 }
 

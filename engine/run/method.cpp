@@ -1,8 +1,12 @@
 // The method: inject, see the effect, hold, revert; one after another or in parallel.
+#include <algorithm>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
 
+#include "engine/base/scope.hpp"
+#include "engine/os/group.hpp"
 #include "engine/run/state.hpp"
 
 namespace ordeal::run {
@@ -27,6 +31,17 @@ bool comes_late(const HostStep& plan) {
     if (comes_late(effect)) return true;
   }
   return false;
+}
+
+int round_of(const std::string& path) {
+  const std::size_t mark = path.find('#');
+  return mark == path.npos ? 0 : std::stoi(path.substr(mark + 1)) - 1;
+}
+
+bool acts_on_network(const HostStep& plan) {
+  return std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
+    return std::holds_alternative<CreateTable>(change.apply);
+  });
 }
 
 // The answer, or nothing when the run stops before: whatever is slow must not keep the rest from
@@ -61,7 +76,14 @@ Task<void> Run::inject_and_hold() {
 }
 
 Task<void> Run::do_step(const Step& step, bool last) {
-  if (!co_await inject(step.path, step, true)) co_return;
+  if (step.roll) {
+    co_await do_roll(step);
+    if (last) end_fault();
+    co_return;
+  }
+  const bool injected = co_await inject(step.path, step, hosts_of(step.path));
+  if (!injected) co_return;
+  judge_.begin_step(step.path, now());
   const BootTime until = now() + step.duration;
   if (step.interval) {
     co_await repeat(step, until);
@@ -73,6 +95,29 @@ Task<void> Run::do_step(const Step& step, bool last) {
   if (going()) co_await revert_step(step.path);
 }
 
+// A few hosts at a time; the next ones only when the service is well again.
+Task<void> Run::do_roll(const Step& step) {
+  const Members all = hosts_of(step.path);
+  const auto at_once = static_cast<std::size_t>(step.roll->at_once);
+  bool begun = false;
+  for (std::size_t i = 0; i < all.size() && going(); i += at_once) {
+    if (i > 0 && step.roll->until) {
+      const bool well = co_await wait_for(*step.roll->until, step.roll->within, step.path);
+      if (!well) break;
+    }
+    const std::size_t end = std::min(i + at_once, all.size());
+    const Members some(all.begin() + static_cast<std::ptrdiff_t>(i),
+                       all.begin() + static_cast<std::ptrdiff_t>(end));
+    const bool injected = co_await inject(step.path, step, some);
+    if (!injected) break;
+    if (!begun) judge_.begin_step(step.path, now());
+    begun = true;
+    co_await hold(step.path, now() + step.duration);
+    if (going()) co_await revert_step(step.path);
+  }
+  if (begun) judge_.end_step(step.path, now());
+}
+
 // With `interval` every round picks again, inside the same limits.
 Task<void> Run::repeat(const Step& step, BootTime until) {
   std::string path = step.path;
@@ -81,19 +126,19 @@ Task<void> Run::repeat(const Step& step, BootTime until) {
     if (!going() || now() >= until) co_return;
     co_await revert_step(path);
     if (!going()) co_return;
-    StepRequest request = request_for(step, round);
-    path = request.step;
-    Task<Result<wire::Prepared>> asked = executor_->prepare(std::move(request));
+    path = request_for(step, round).step;
+    Task<Result<std::vector<Site>>> asked = prepare_step(step, round);
     auto in_time = co_await unless(until_stopped(), std::move(asked));
     if (!in_time) co_return;
-    Result<wire::Prepared>& answer = *in_time;
-    if (answer.has_error()) {
+    if (in_time->has_error()) {
       note("warning", fmt::format("{}: round {} was left out: {}", step.name, round + 1,
-                                  answer.error().message()));
+                                  in_time->error().message()));
       path = step.path;
       continue;
     }
-    processes_picked_ += static_cast<std::int64_t>(answer.value().plan.targets.size());
+    for (const Site& site : in_time->value()) {
+      processes_picked_ += static_cast<std::int64_t>(site.prepared.plan.targets.size());
+    }
     const auto& limit = experiment_.blast_radius.processes;
     if (limit && processes_picked_ > *limit) {
       note("warning", fmt::format("{}: stops after {} rounds: blast radius of {} processes",
@@ -101,9 +146,22 @@ Task<void> Run::repeat(const Step& step, BootTime until) {
       co_await hold(step.path, until);
       co_return;
     }
-    prepared_[path] = std::move(answer.value());
-    if (!co_await inject(path, step, false)) co_return;
+    sites_[path] = std::move(in_time->value());
+    const bool injected = co_await inject(path, step, hosts_of(path));
+    if (!injected) co_return;
   }
+}
+
+Run::Members Run::hosts_of(const std::string& path) const {
+  Members out;
+  for (const Site& site : sites_.at(path)) out.push_back(site.member);
+  return out;
+}
+
+const Site& Run::site_of(const std::string& path, const Member& member) const {
+  const auto& sites = sites_.at(path);
+  return *std::find_if(sites.begin(), sites.end(),
+                       [&member](const Site& site) { return site.member == &member; });
 }
 
 Task<void> Run::do_parallel(const Parallel& parallel, bool last) {
@@ -133,93 +191,196 @@ Task<void> Run::do_wait(const Wait& wait, std::string path, bool last) {
   if (wait.time) {
     co_await sleep_until(now() + *wait.time);
   } else {
-    const BootTime deadline = now() + wait.within;
-    judge_.begin_wait(path, now());
-    while (going() && !judge_.wait_holds(path, now()) && now() < deadline) {
-      co_await sleep_until(std::min(deadline, now() + kEffectPoll));
-    }
-    if (going()) {
-      ConditionStatus status = judge_.end_wait(path, now());
-      const bool held = status.truth == Truth::holds;
-      if (!held && status.problem.empty()) {
-        status.problem = fmt::format("not within {}", format_duration(wait.within));
-      }
-      emit(std::move(status));
-      if (!held) {
-        note("warning", fmt::format("{} did not hold within {}; the method stops",
-                                    wait.until->text, format_duration(wait.within)));
-        end_early();
-      }
-    }
+    co_await wait_for(*wait.until, wait.within, std::move(path));
   }
   if (last) end_fault();
 }
 
-Task<bool> Run::inject(const std::string& path, const Step& step, bool first_round) {
-  StepChanged changed;
-  changed.step = path;
-  changed.host = host_;
-  if (!armed_) {
-    armed_ = true;
-    watching_ = true;
-    judge_.arm(now());
-    emit(Armed{static_cast<int>(experiment_.abort_if.size()), options_.lease});
+// False: it did not hold in time, so the method stops; or the run has stopped.
+Task<bool> Run::wait_for(const Condition& condition, Duration within, std::string path) {
+  const BootTime deadline = now() + within;
+  judge_.begin_wait(path, now());
+  while (going() && !judge_.wait_holds(path, now()) && now() < deadline) {
+    co_await sleep_until(std::min(deadline, now() + kEffectPoll));
   }
-  emit(changed);
-  const std::string digest = prepared_.at(path).digest;
-  Task<Result<void>> made_ready = executor_->ready(path, digest);
-  const auto ready = co_await unless(until_stopped(), std::move(made_ready));
-  Result<wire::Injected> answer = Error(Code::failed, "not asked");
-  if (!ready || !going()) {
-    active_.insert(path);  // its idle objects may be there, or come
-    co_return false;
-  } else if (ready->has_error()) {
-    answer = ready->error();
-  } else {
-    active_.insert(path);
-    last_renewal_ = now();
-    Task<Result<wire::Injected>> asked = executor_->inject(path, digest, options_.lease);
-    auto in_time = co_await unless(until_stopped(), std::move(asked));
-    if (!in_time) co_return false;
-    answer = std::move(*in_time);
+  if (!going()) co_return false;
+  ConditionStatus status = judge_.end_wait(path, now());
+  const bool held = status.truth == Truth::holds;
+  if (!held && status.problem.empty()) {
+    status.problem = fmt::format("not within {}", format_duration(within));
   }
-  if (answer.has_error()) {
-    changed.state = StepState::failed;
-    changed.text = fmt::format("{}: {}", step.name, answer.error().message());
-    emit(changed);
-    stop(AbortCause::executor, changed.text);
-    co_return false;
-  }
-  changed.state = StepState::injected;
-  changed.took = answer.value().took;
-  changed.text = answer.value().effect.text;
-  changed.seen = answer.value().effect.seen;
-  emit(changed);
-  if (!co_await see_effect(path, answer.value().effect)) co_return false;
-  first_verified();
-  if (first_round) judge_.begin_step(step.path, now());
-  co_return going();
+  emit(std::move(status));
+  if (held) co_return true;
+  note("warning", fmt::format("{} did not hold within {}; the method stops", condition.text,
+                              format_duration(within)));
+  end_early();
+  co_return false;
 }
 
-Task<bool> Run::see_effect(const std::string& path, EffectReading reading) {
+void Run::arm() {
+  if (armed_) return;
+  armed_ = true;
+  watching_ = true;
+  judge_.arm(now());
+  Duration shortest = options_.remote_lease;
+  for (const auto& member : members_) {
+    if (member->target) shortest = std::min(shortest, lease_of(*member));
+  }
+  emit(Armed{static_cast<int>(experiment_.abort_if.size()), shortest});
+}
+
+// On all these hosts at once. True when the effect was seen on each, or may come late.
+Task<bool> Run::inject(const std::string& path, const Step& step, Members on) {
+  arm();
+  bool moved = co_await inject_on_each(path, step, std::move(on), true);
+  if (moved && going()) {
+    const bool again = co_await follow(path, step);
+    if (again) moved = co_await inject_on_each(path, step, hosts_without(path), false);
+  }
+  if (!going()) co_return false;
+  first_verified();
+  co_return true;
+}
+
+// True when a `where` gave another answer somewhere than it did in the plan; only if `may_move`.
+Task<bool> Run::inject_on_each(const std::string& path, const Step& step, Members on,
+                               bool may_move) {
+  os::Group group(co_await asio::this_coro::executor);
+  bool moved = false;
+  bool* const noticed = may_move ? &moved : nullptr;
+  for (Member* member : on) group.spawn(inject_on(path, step, *member, noticed));
+  co_await group.join();
+  co_return moved;
+}
+
+// The role that a `where` asks for is on another host now: plans the step again, once, inside the
+// same blast radius.
+Task<bool> Run::follow(const std::string& path, const Step& step) {
+  Task<Result<std::vector<Site>>> asked = prepare_step(step, round_of(path));
+  auto sites = co_await unless(until_stopped(), std::move(asked));
+  if (!sites) co_return false;
+  std::string problem;
+  if (sites->has_error()) {
+    problem = sites->error().message();
+  } else {
+    sites_[path] = std::move(sites->value());
+    std::set<const Member*> picked;
+    for (const auto& [other, its] : sites_) {
+      for (const Site& site : its) picked.insert(site.member);
+    }
+    for (const auto& member : members_) {
+      member->target = member->target || picked.contains(member.get());
+    }
+    const std::int64_t limit = experiment_.blast_radius.hosts.value_or(1);
+    if (static_cast<std::int64_t>(picked.size()) > limit) {
+      problem = fmt::format("{}: beyond the blast radius: hosts {} ({} picked)", step.name, limit,
+                            picked.size());
+    }
+  }
+  if (!problem.empty()) {
+    StepChanged changed;
+    changed.step = path;
+    changed.host = members_.front()->name;
+    changed.state = StepState::failed;
+    changed.text = problem;
+    emit(changed);
+    stop(AbortCause::executor, problem);
+    co_return false;
+  }
+  std::string names;
+  for (const Member* member : hosts_of(path)) names += (names.empty() ? "" : ", ") + member->name;
+  note("warning", fmt::format("{}: `where` holds on another host now: planned again for {}",
+                              step.name, names));
+  emit_plan();
+  co_return true;
+}
+
+// The step's hosts on which it is not active yet.
+Run::Members Run::hosts_without(const std::string& path) const {
+  Members out;
+  for (Member* member : hosts_of(path)) {
+    if (!member->active.contains(path)) out.push_back(member);
+  }
+  return out;
+}
+
+Task<void> Run::inject_on(const std::string& path, const Step& step, Member& member, bool* moved) {
+  StepChanged changed;
+  changed.step = path;
+  changed.host = member.name;
+  member.touched = true;
+  emit(changed);
+  Task<Result<wire::Injected>> asked = order_injection(path, member);
+  auto answer = co_await unless(until_stopped(), std::move(asked));
+  if (!answer) co_return;
+  const bool elsewhere = answer->has_error() && answer->error().code() == Code::gone &&
+                         answer->error().message().starts_with("where: ");
+  if (elsewhere && moved != nullptr) {
+    *moved = true;
+    member.active.erase(path);
+    changed.state = StepState::removed;
+    changed.text = answer->error().message();
+    emit(changed);
+    co_return;
+  }
+  if (answer->has_error()) {
+    changed.state = StepState::failed;
+    changed.text = fmt::format("{}: {}", step.name, said_of(member, answer->error().message()));
+    emit(changed);
+    stop(AbortCause::executor, changed.text);
+    co_return;
+  }
+  changed.state = StepState::injected;
+  changed.took = answer->value().took;
+  changed.text = answer->value().effect.text;
+  changed.seen = answer->value().effect.seen;
+  emit(changed);
+  co_await see_effect(path, member, answer->value().effect);
+}
+
+// A network fault on another host may cut our way to it. So it lives on a short lease, which is
+// made longer only when the answer has come, and then by an order that takes the same way.
+Task<Result<wire::Injected>> Run::order_injection(const std::string& path, Member& member) {
+  const wire::Prepared& prepared = site_of(path, member).prepared;
+  member.active.insert(path);  // its idle objects may be there, or come
+  auto ready = co_await member.executor->ready(path, prepared.digest);
+  if (ready.has_error()) member.active.erase(path);
+  if (ready.has_error()) co_return ready.error();
+  const bool provisional = member.remote() && acts_on_network(prepared.plan);
+  Duration lease = lease_of(member);
+  if (provisional) lease = std::min(lease, options_.provisional_lease);
+  if (provisional) ++member.on_probation;
+  const ScopeGuard over([&member, provisional] {
+    if (provisional) --member.on_probation;
+  });
+  member.last_renewal = now();
+  CO_TRY(auto injected, co_await member.executor->inject(path, prepared.digest, lease));
+  if (provisional && member.on_probation == 1) {
+    member.last_renewal = now();
+    ignore(member.executor->renew(lease_of(member), last_sample_), "a lost one reports itself");
+  }
+  co_return injected;
+}
+
+Task<void> Run::see_effect(const std::string& path, Member& member, EffectReading reading) {
   const BootTime deadline = now() + options_.effect_timeout;
-  const bool late = comes_late(prepared_.at(path).plan) || options_.mode == Mode::control;
+  const bool late =
+      comes_late(site_of(path, member).prepared.plan) || options_.mode == Mode::control;
   while (reading.seen != Seen::yes && !late && going() && now() < deadline) {
     co_await sleep_until(now() + kEffectPoll);
-    Task<Result<wire::EffectRead>> asked = executor_->read_effect(path);
+    Task<Result<wire::EffectRead>> asked = member.executor->read_effect(path);
     const auto again = co_await unless(until_stopped(), std::move(asked));
     if (again && again->has_value()) reading = again->value().effect;
   }
   StepChanged changed;
   changed.step = path;
-  changed.host = host_;
+  changed.host = member.name;
   changed.text = reading.text;
   changed.seen = reading.seen;
   changed.state = reading.seen == Seen::yes ? StepState::verified : StepState::effect;
   emit(changed);
-  if (reading.seen == Seen::yes || late) co_return true;
+  if (reading.seen == Seen::yes || late) co_return;
   if (going()) end_early();  // no effect: nothing to learn from holding it
-  co_return false;
 }
 
 void Run::first_verified() {
@@ -236,39 +397,57 @@ void Run::end_fault() {
 }
 
 Task<void> Run::hold(const std::string& path, BootTime until) {
-  bool seen = false;
+  std::map<Member*, bool> seen;
+  for (Member* member : hosts_of(path)) seen[member] = false;
   while (going() && now() < until) {
     co_await sleep_until(std::min(until, now() + kEffectRefresh));
-    if (!going() || now() >= until || !active_.contains(path)) continue;
-    Task<Result<wire::EffectRead>> asked = executor_->read_effect(path);
-    const auto answer = co_await unless(until_stopped(), std::move(asked));
-    if (!answer || answer->has_error()) continue;  // a lost executor reports itself
-    const EffectReading& reading = answer->value().effect;
-    StepChanged changed;
-    changed.step = path;
-    changed.host = host_;
-    changed.text = reading.text;
-    changed.seen = reading.seen;
-    const bool first = changed.seen == Seen::yes && !seen;
-    changed.state = first ? StepState::verified : StepState::effect;
-    seen = seen || first;
-    const bool lost = changed.seen == Seen::no;
-    emit(std::move(changed));
-    if (lost) end_early();  // nothing to learn from holding what does not act
+    if (!going() || now() >= until) continue;
+    os::Group group(co_await asio::this_coro::executor);
+    for (auto& [member, before] : seen) {
+      if (member->active.contains(path)) group.spawn(reread_effect(path, *member, before));
+    }
+    co_await group.join();
   }
 }
 
-Task<void> Run::revert_step(std::string path) {
-  if (!active_.contains(path)) co_return;
+Task<void> Run::reread_effect(const std::string& path, Member& member, bool& seen) {
+  Task<Result<wire::EffectRead>> asked = member.executor->read_effect(path);
+  const auto answer = co_await unless(until_stopped(), std::move(asked));
+  if (!answer || answer->has_error()) co_return;  // a lost executor reports itself
+  const EffectReading& reading = answer->value().effect;
   StepChanged changed;
   changed.step = path;
-  changed.host = host_;
+  changed.host = member.name;
+  changed.text = reading.text;
+  changed.seen = reading.seen;
+  const bool first = changed.seen == Seen::yes && !seen;
+  changed.state = first ? StepState::verified : StepState::effect;
+  seen = seen || first;
+  const bool lost = changed.seen == Seen::no;
+  emit(std::move(changed));
+  if (lost) end_early();  // nothing to learn from holding what does not act
+}
+
+Task<void> Run::revert_step(std::string path) {
+  os::Group group(co_await asio::this_coro::executor);
+  for (Member* member : hosts_of(path)) {
+    if (member->active.contains(path)) group.spawn(revert_step_on(path, *member));
+  }
+  co_await group.join();
+}
+
+Task<void> Run::revert_step_on(const std::string& path, Member& member) {
+  StepChanged changed;
+  changed.step = path;
+  changed.host = member.name;
   changed.state = StepState::reverting;
   emit(std::move(changed));
   std::vector<std::string> steps(1, path);
-  Task<Result<wire::AllReverted>> asked = executor_->revert(std::move(steps));
+  Task<Result<wire::AllReverted>> asked = member.executor->revert(std::move(steps));
   const auto answer = co_await unless(until_stopped(), std::move(asked));
-  if (answer && answer->has_error()) note("warning", "revert: " + answer->error().message());
+  if (answer && answer->has_error()) {
+    note("warning", said_of(member, "revert: " + answer->error().message()));
+  }
 }
 
 }  // namespace ordeal::run

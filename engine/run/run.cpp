@@ -1,9 +1,12 @@
 // One experiment as its list of phases.
 #include "engine/run/run.hpp"
 
+#include <algorithm>
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
 
+#include "engine/os/group.hpp"
 #include "engine/run/state.hpp"
 
 namespace ordeal::run {
@@ -16,22 +19,32 @@ Run::Run(const Experiment& experiment, Options options, Surroundings around, Eve
       sink_(std::move(sink)), start_(around_.clock.now()), judge_(experiment, start_) {}
 
 Task<Verdict> Run::go() {
-  emit(about(experiment_, options_, judge_));
-  if (co_await connect()) {
-    // In two statements: in one, GCC 12 gives this coroutine's frame a pointer too much in front,
-    // and resuming it jumps into nowhere.
-    Task<void> wire_and_person = executor_->run() && watch_person();
-    co_await (phases() || std::move(wire_and_person));
-  }
+  RunStarted started = about(experiment_, options_, judge_);
+  started.inventory = around_.inventory.file;
+  emit(std::move(started));
+  co_await (phases() || watch_person());
   finish();
   co_return fold_.verdict();
 }
 
 Task<void> Run::phases() {
-  if (!co_await plan()) co_return;
+  enter(Phase::plan, {});
+  if (!choose_hosts()) co_return;
+  const bool connected = co_await connect();
+  if (!connected) co_return;
+  // In two statements: in one, GCC 12 gives this coroutine's frame a pointer too much in front,
+  // and resuming it jumps into nowhere.
+  Task<void> wires = read_wires();
+  co_await (connected_phases() || std::move(wires));
+}
+
+Task<void> Run::connected_phases() {
+  const bool planned = co_await plan();
+  if (!planned) co_return;
   if (options_.mode != Mode::plan_only) {
     auto with_probes = [this]() -> Task<void> {
-      if (!co_await baseline()) co_return;
+      const bool steady = co_await baseline();
+      if (!steady) co_return;
       if (options_.mode == Mode::baseline_only) co_return;
       co_await inject_and_hold();
       co_await revert_everything();
@@ -41,15 +54,16 @@ Task<void> Run::phases() {
     for (Samples& slice : judge_.slices(now())) emit(std::move(slice));
     judge_fault();
   }
-  co_await check_host();
+  co_await check_hosts();
 }
 
 Task<bool> Run::plan() {
-  enter(Phase::plan, {});
-  if (!co_await prepare_steps()) co_return false;
-  std::vector<std::string> limits;
-  if (!within_blast_radius(limits)) co_return false;
-  emit_plan(std::move(limits));
+  const bool greeted = co_await greet_all();
+  if (!greeted) co_return false;
+  const bool prepared = co_await prepare_steps();
+  if (!prepared) co_return false;
+  if (!within_blast_radius()) co_return false;
+  emit_plan();
   co_return true;
 }
 
@@ -75,15 +89,7 @@ Task<bool> Run::baseline() {
   baseline_begin_ = now();
   judge_.begin_baseline(now());
   watching_ = true;
-  const bool wants_host = [this] {
-    for (const ConditionInfo& info : judge_.conditions()) {
-      if (info.text.find("host") != info.text.npos) return true;
-    }
-    return false;
-  }();
-  if (wants_host) {
-    ignore(co_await executor_->observe_host(1s), "silence of host values is judged as no data");
-  }
+  co_await observe_hosts();
   if (!co_await sleep_until(now() + experiment_.baseline)) co_return false;
   baseline_end_ = now();
   Duration longest{};
@@ -114,25 +120,44 @@ Task<bool> Run::baseline() {
   co_return !refused_;
 }
 
+// Host values of those that a condition watches.
+Task<void> Run::observe_hosts() {
+  for (const auto& member : members_) {
+    if (!judge_.reads_host(member->name)) continue;
+    ignore(co_await member->executor->observe_host(1s),
+           "silence of host values is judged as no data");
+  }
+}
+
 Task<void> Run::revert_everything() {
   end_fault();
   enter(Phase::revert, {});
   const BootTime begun = now();
-  if (!active_.empty() && !executor_lost_) {
-    for (const std::string& path : active_) {
-      StepChanged changed;
-      changed.step = path;
-      changed.host = host_;
-      changed.state = StepState::reverting;
-      emit(std::move(changed));
-    }
-    std::vector<std::string> all;
-    auto answer = co_await executor_->revert(std::move(all));
-    if (answer.has_error()) note("warning", "revert: " + answer.error().message());
-    co_await hear_keeper();
+  os::Group group(co_await asio::this_coro::executor);
+  for (const auto& member : members_) {
+    if (!member->active.empty() && !member->lost) group.spawn(revert_host(*member));
   }
-  const bool put_back = executor_lost_ ? keeper_clean_ : active_.empty();
+  co_await group.join();
+  const bool put_back = std::all_of(members_.begin(), members_.end(), [](const auto& member) {
+    return member->lost ? member->keeper_clean || !member->touched : member->active.empty();
+  });
   if (stop_ && put_back) emit(AbortDone{now() - std::min(stop_sample_time_, begun)});
+}
+
+Task<void> Run::revert_host(Member& member) {
+  for (const std::string& path : member.active) {
+    StepChanged changed;
+    changed.step = path;
+    changed.host = member.name;
+    changed.state = StepState::reverting;
+    emit(std::move(changed));
+  }
+  std::vector<std::string> all;
+  auto answer = co_await member.executor->revert(std::move(all));
+  if (answer.has_error()) {
+    note("warning", said_of(member, "revert: " + answer.error().message()));
+  }
+  co_await hear_keeper(member);
 }
 
 Task<void> Run::recovery() {
@@ -175,27 +200,39 @@ void Run::judge_fault() {
 }
 
 // A worker that is gone is put right by its keeper, which then says what it did.
-Task<void> Run::hear_keeper() {
-  while (executor_->lost() && !executor_lost_) co_await stopped_.wait();
+Task<void> Run::hear_keeper(Member& member) {
+  while (member.executor->lost() && !member.lost) co_await stopped_.wait();
 }
 
-Task<void> Run::check_host() {
-  co_await hear_keeper();
-  HostChecked checked;
-  checked.host = host_;
-  Result<wire::HostReport> report = Error(Code::failed, "not asked");
-  if (armed_ && !executor_lost_) {
-    report = co_await executor_->check_host();
-    co_await hear_keeper();  // it may be lost only now
+Task<void> Run::check_hosts() {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  os::Group checks(executor);
+  for (const auto& member : members_) checks.spawn(check_host(*member));
+  co_await checks.join();
+  os::Group farewells(executor);
+  for (const auto& member : members_) {
+    if (!member->lost) farewells.spawn(leave(*member));
   }
-  leaving_ = !executor_lost_;
-  if (executor_lost_) {
-    checked.lost = lost_text_;
-    checked.clean = keeper_clean_;
-    checked.residue = keeper_residue_;
-    if (!keeper_clean_ && checked.residue.empty()) {
+  leaving_ = true;
+  co_await farewells.join();
+}
+
+Task<void> Run::check_host(Member& member) {
+  co_await hear_keeper(member);
+  HostChecked checked;
+  checked.host = member.name;
+  Result<wire::HostReport> report = Error(Code::failed, "not asked");
+  if (member.touched && !member.lost) {
+    report = co_await member.executor->check_host();
+    co_await hear_keeper(member);  // it may be lost only now
+  }
+  if (member.lost) {
+    checked.lost = member.lost_text;
+    checked.clean = member.keeper_clean;
+    checked.residue = member.keeper_residue;
+    if (!member.keeper_clean && checked.residue.empty()) {
       checked.residue.push_back({"unknown: the executor was lost and nobody reported",
-                                 "sudo ordeal recover"});
+                                 recover_command(member)});
     }
   } else if (report.has_value()) {
     checked.clean = report.value().clean;
@@ -204,12 +241,21 @@ Task<void> Run::check_host() {
     checked.kept = report.value().kept;
   } else {
     checked.clean = false;
-    checked.residue.push_back({"unknown: " + report.error().message(), "sudo ordeal recover"});
+    checked.residue.push_back({"unknown: " + report.error().message(), recover_command(member)});
   }
-  if (armed_) emit(std::move(checked));
-  if (!executor_lost_) {
-    auto left = co_await executor_->bye();
-    if (left.has_error()) note("warning", "executor: " + left.error().message());
+  if (member.touched) emit(std::move(checked));
+  member.checked = !member.lost;
+}
+
+std::string Run::recover_command(const Member& member) const {
+  return member.remote() ? "ordeal recover --inventory " + around_.inventory.file
+                         : "sudo ordeal recover";
+}
+
+Task<void> Run::leave(Member& member) {
+  auto left = co_await member.executor->bye();
+  if (left.has_error()) {
+    note("warning", said_of(member, "executor: " + left.error().message()));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "engine/fleet/executor.hpp"
 #include "engine/model/event.hpp"
 #include "engine/model/experiment.hpp"
+#include "engine/model/inventory.hpp"
 #include "engine/probe/probes.hpp"
 
 namespace ordeal::run {
@@ -25,6 +26,10 @@ struct Options {
   Duration effect_timeout = 5s;
   Duration lease = 5s;         // local wires; renewed every `renew`
   Duration renew = 1s;
+  Duration remote_lease = 15s;
+  Duration remote_renew = 5s;
+  // What a network fault on another host lives until that host was heard after the injection.
+  Duration provisional_lease = 3s;
   std::vector<std::string> unchecked;  // of a plan: what could not be looked at, and why
   // For RunStarted: who, where, what.
   model::RunStarted about;
@@ -43,8 +48,10 @@ struct Surroundings {
   os::Random& random;
   probe::Tools probes;
   Interrupt& interrupt;
-  // Opens the wire to the target host's executor.
-  std::function<Task<Result<std::unique_ptr<fleet::Executor>>>(fleet::Pushed)> connect;
+  const model::Inventory& inventory;  // at least one host; outlives the run
+  // Opens the wire to the executor of one of them.
+  std::function<Task<Result<std::unique_ptr<fleet::Executor>>>(const model::InventoryHost&,
+                                                               fleet::Pushed)> connect;
 };
 
 Task<model::Verdict> run_experiment(const model::Experiment& experiment, Options options,

@@ -1,5 +1,7 @@
 #include "engine/run/verdict.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace ordeal::run {
@@ -18,7 +20,7 @@ void VerdictFold::apply(const Event& event) {
         } else if constexpr (std::is_same_v<Data, AbortDecided>) {
           if (!abort_) abort_ = data;
         } else if constexpr (std::is_same_v<Data, HostChecked>) {
-          host_ = data;
+          hosts_[data.host] = data;
         } else if constexpr (std::is_same_v<Data, RecoveryMeasured>) {
           recovery_ = data;
         } else if constexpr (std::is_same_v<Data, ConditionStatus> ||
@@ -42,9 +44,9 @@ void VerdictFold::take(const ConditionStatus& status) {
 }
 
 void VerdictFold::take(const StepChanged& step) {
-  StepFacts& facts = steps_[step.step];
+  StepFacts& facts = steps_[{step.step, step.host}];
   switch (step.state) {
-    case StepState::injecting: touched_ = true; break;
+    case StepState::injecting: hosts_.try_emplace(step.host); break;
     case StepState::injected: facts.injected = true; break;
     case StepState::failed:
       facts.failed = true;
@@ -65,16 +67,21 @@ void VerdictFold::take(const StepChanged& step) {
   }
 }
 
+std::string VerdictFold::name_of(const std::pair<std::string, std::string>& step) const {
+  return hosts_.size() > 1 ? step.first + " on " + step.second : step.first;
+}
+
 Hypothesis VerdictFold::judged(std::string& reason) const {
   for (const Judged& one : judged_) {
     if (one.truth != Truth::broken) continue;
     reason = one.text;
     return Hypothesis::violated;
   }
-  for (const auto& [path, facts] : steps_) {
+  for (const auto& [step, facts] : steps_) {
     if (!facts.injected || facts.seen == Seen::yes || mode_ == "control") continue;
-    reason = facts.lost ? fmt::format("the effect of {} ended by itself: {}", path, facts.text)
-                        : fmt::format("no effect of {} was seen: {}", path, facts.text);
+    const std::string name = name_of(step);
+    reason = facts.lost ? fmt::format("the effect of {} ended by itself: {}", name, facts.text)
+                        : fmt::format("no effect of {} was seen: {}", name, facts.text);
     return Hypothesis::inconclusive;
   }
   for (const Judged& one : judged_) {
@@ -129,7 +136,13 @@ Exit VerdictFold::exit_of(const Verdict& verdict) const {
 
 Verdict VerdictFold::verdict() const {
   Verdict out;
-  if (touched_) out.host = host_ && host_->clean ? HostState::clean : HostState::dirty;
+  const bool touched = !hosts_.empty();
+  const auto all = [this](const auto& holds) {
+    return std::all_of(hosts_.begin(), hosts_.end(),
+                       [&holds](const auto& one) { return one.second && holds(*one.second); });
+  };
+  const bool clean = all([](const HostChecked& host) { return host.clean; });
+  if (touched) out.host = clean ? HostState::clean : HostState::dirty;
   if (recovery_) {
     out.service = recovery_->recovered ? ServiceState::recovered : ServiceState::not_recovered;
   }
@@ -138,7 +151,7 @@ Verdict VerdictFold::verdict() const {
     out.run = RunEnd::refused;
     out.reason = refused_->text;
     exit = refused_->phase == Phase::baseline ? Exit::unsteady : Exit::refused;
-  } else if (!touched_ && !abort_) {  // plan, baseline-only
+  } else if (!touched && !abort_) {  // plan, baseline-only
     out.reason = mode_ == "baseline-only" ? "steady; nothing was injected" : "planned only";
   } else {
     out.hypothesis = hypothesis(out.reason);
@@ -156,7 +169,8 @@ Verdict VerdictFold::verdict() const {
       }
     }
     // Whatever else happened: a machine whose executor was lost was not under control.
-    if (host_ && !host_->lost.empty()) out.run = RunEnd::error;
+    const auto lost = [](const auto& one) { return one.second && !one.second->lost.empty(); };
+    if (std::any_of(hosts_.begin(), hosts_.end(), lost)) out.run = RunEnd::error;
     exit = exit_of(out);
   }
   out.exit = static_cast<int>(exit);

@@ -38,14 +38,15 @@ class VerdictFold {
 
   std::string mode_ = "run";
   std::map<std::string, model::ConditionInfo> conditions_;
-  std::map<std::string, StepFacts> steps_;
+  std::string name_of(const std::pair<std::string, std::string>& step) const;
+
+  std::map<std::pair<std::string, std::string>, StepFacts> steps_;  // by step and host
   std::vector<Judged> judged_;
   std::optional<model::RunRefused> refused_;
   std::optional<model::AbortDecided> abort_;
-  std::optional<model::HostChecked> host_;
+  std::map<std::string, std::optional<model::HostChecked>> hosts_;  // those that were touched
   std::optional<model::RecoveryMeasured> recovery_;
   std::string injection_error_;
-  bool touched_ = false;
 };
 
 }  // namespace ordeal::run

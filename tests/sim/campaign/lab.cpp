@@ -151,6 +151,7 @@ void Lab::on_point(Node& node) {
 }
 
 Task<void> Lab::front_main() {
+  inventory_.hosts.emplace_back();
   run::Options options;
   options.run_id = "r-simulated";
   options.seed = config_.seed;
@@ -162,8 +163,10 @@ Task<void> Lab::front_main() {
   run::Surroundings around{host.clock(), host.random(),
                            probe::Tools{host.clock(), front_->client(), host.processes(),
                                         host.files()},
-                           *person_,
-                           [this](fleet::Pushed pushed) { return connect(std::move(pushed)); }};
+                           *person_, inventory_,
+                           [this](const model::InventoryHost&, fleet::Pushed pushed) {
+                             return connect(std::move(pushed));
+                           }};
   run::EventSink sink = [this](const model::Event& event) { on_event(event); };
   model::Verdict honest = co_await run::run_experiment(*experiment_, options, around, sink);
   if (!front_->alive()) co_return;

@@ -113,6 +113,7 @@ class Lab {
   Machine& machine_;
   const Config& config_;
   std::optional<model::Experiment> experiment_;
+  model::Inventory inventory_;  // this one machine
   std::vector<std::string> before_;
   Token token_;
   Node* front_ = nullptr;

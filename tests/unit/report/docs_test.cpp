@@ -57,6 +57,7 @@ TEST(EventsPage, DescribesTheObjectsInside) {
   EXPECT_EQ(members_below("### Place"), members_of<model::Place>());
   EXPECT_EQ(members_below("### SliInfo"), members_of<model::SliInfo>());
   EXPECT_EQ(members_below("### PlannedStep"), members_of<model::PlannedStep>());
+  EXPECT_EQ(members_below("### PlannedHost"), members_of<model::PlannedHost>());
   EXPECT_EQ(members_below("### PickedTarget"), members_of<model::PickedTarget>());
   EXPECT_EQ(members_below("### ResidueItem"), members_of<model::ResidueItem>());
   EXPECT_EQ(members_below("### Verdict"), members_of<model::Verdict>());

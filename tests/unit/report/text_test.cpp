@@ -14,6 +14,13 @@ TEST_P(Stories, StoredEventsAreTheOnesWritten) {
   expect_golden(GetParam() + ".jsonl", to_lines(stream_of(GetParam())));
 }
 
+// Written before events told of several hosts.
+TEST(Compatibility, OlderEventsMeanTheSame) {
+  Style style;
+  EXPECT_EQ(to_text(fold(stored_events("before-hosts")), style),
+            to_text(fold(stored_events("upheld")), style));
+}
+
 TEST_P(Stories, TextIsAsStored) {
   Style style;
   style.report_path = "/var/lib/ordeal/runs/r-1121-0140-7f3a/report.html";
