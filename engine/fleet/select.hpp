@@ -11,7 +11,7 @@ namespace ordeal::fleet {
 
 struct PickedHost {
   const model::InventoryHost* host = nullptr;  // of the inventory
-  std::string why;                             // "labels role=app; 1 of 3 by the seed"
+  std::string why;                             // "role=app; 1 of 3 by the seed"
 };
 
 struct Selection {
@@ -23,10 +23,14 @@ struct Selection {
 std::vector<const model::InventoryHost*> candidates(const model::Inventory& inventory,
                                                     const model::HostSelector& selector);
 
+// Why there is no candidate: what the selector names and the inventory does not have.
+Error no_host(const model::Inventory& inventory, const model::HostSelector& selector);
+
 // Picks by mode, value and at_most among hosts that are known to be candidates. Ranks by a hash of
 // seed, step and name, so a host that is added changes no other's rank. Percentages round down.
-// Errors (refused): nothing matches, naming what exists; 0 picked; fewer than `value` for fixed.
-Result<Selection> pick(const std::vector<const model::InventoryHost*>& candidates,
+// Hosts without the label of `at_most` count as one group. `hosts` is in the inventory's order.
+// Errors (refused): no candidate; 0 picked; fewer than `value` for fixed.
+Result<Selection> pick(const std::vector<const model::InventoryHost*>& hosts,
                        const model::HostSelector& selector, std::uint64_t seed,
                        const std::string& step);
 

@@ -1,4 +1,6 @@
 // The hosts that experiments may reach, and how an experiment picks among them.
+//
+// Selection by labels is pure text: what is meant here is what every front and every test means.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +22,16 @@ struct SshAddress {
   std::optional<std::uint16_t> port;
 };
 
+// "ssh://ops@10.0.0.11:22", as it would be written in the file.
+std::string to_string(const SshAddress& address);
+
 struct InventoryHost {
   std::string name;                // unique; what files, plans, events and reports call it
   std::optional<SshAddress> ssh;   // absent: `local`, this machine
   std::vector<std::string> ip;     // its addresses on the wire, for `between`; literals
   std::map<std::string, std::string> labels;
-  bool sudo = false;               // the executor is started with `sudo -n --`
+  // The executor is started with `sudo -n --`. By default: a user is given who is not root.
+  bool sudo = false;
   Place place;
 };
 
@@ -57,5 +63,20 @@ struct HostSelector {
   std::int64_t at_most = 0;
   Place place;
 };
+
+// Whether the host meets every criterion; `mode` and `at_most` are not looked at. `not_in` holds
+// for a host without the label too.
+bool matches(const HostSelector& selector, const InventoryHost& host);
+
+// "role=app, zone not in [a]", "every host": for messages.
+std::string describe(const HostSelector& selector);
+
+// What the selector names and the inventory does not have, one sentence each with the nearest right
+// word: names, labels, and values that look misspelt. Empty: nothing.
+std::vector<std::string> unknown_in(const HostSelector& selector, const Inventory& inventory);
+// The same for one host's name, or for label=value when `value` is not empty; empty: it is there.
+std::string unknown_host(const std::string& name, const Inventory& inventory);
+std::string unknown_label(const std::string& label, const std::string& value,
+                          const Inventory& inventory);
 
 }  // namespace ordeal::model
