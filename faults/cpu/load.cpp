@@ -160,7 +160,7 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   out.changes.push_back(std::move(change));
   out.claims.push_back({"cpu", base.cgroup.value_or("host")});
   if (context.request.zero_magnitude) {
-    out.summary = {"control: the burners start and burn nothing"};
+    out.summary.assign(1, "control: the burners start and burn nothing");
     return out;
   }
   // With `reach` the burners may have little to add: any time they took is the effect.
