@@ -156,7 +156,8 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   change.apply = std::move(helper);
   change.undos.push_back(model::KillHelper{mark});
   out.summary.push_back(change.summary);
-  out.summary.push_back("it cannot take CPU from a contended machine: the report says what it got");
+  out.summary.emplace_back(
+      "it cannot take CPU from a contended machine: the report says what it got");
   out.changes.push_back(std::move(change));
   out.claims.push_back({"cpu", base.cgroup.value_or("host")});
   if (context.request.zero_magnitude) {
