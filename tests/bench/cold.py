@@ -16,7 +16,7 @@ FILE = """\
 version: 1
 name: cold
 hypothesis: Nothing.
-slis: { self: { exec: { argv: [/bin/true], every: 1s, timeout: 1s } } }
+slis: { self: { exec: { argv: [/bin/true], every: 1s, timeout: 1s, mode: ok } } }
 steady_state: [ self.success >= 50% ]
 during: [ self.success >= 50% ]
 abort_if: [ host.memory_available < 1% ]
