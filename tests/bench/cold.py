@@ -16,7 +16,7 @@ FILE = """\
 version: 1
 name: cold
 hypothesis: Nothing.
-slis: { self: { exec: { argv: [/bin/true], every: 1s, timeout: 1s, mode: ok } } }
+slis: { self: { exec: { argv: [/bin/true], every: 100ms, timeout: 1s, mode: ok } } }
 steady_state: [ self.success >= 50% ]
 during: [ self.success >= 50% ]
 abort_if: [ host.memory_available < 1% ]
@@ -25,7 +25,7 @@ warmup: 0s
 method:
   - fault: process.pause
     target: { process: { argv: "sleep 4242424" } }
-    duration: 1s
+    duration: 3s
 recovery: { within: 10s, hold: 5s }
 """
 
