@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <optional>
 
 #include <fmt/format.h>
@@ -159,8 +160,10 @@ Result<std::uint32_t> Netlink::port() {
 
 Result<void> Netlink::send(const void* data, std::size_t size, std::string_view what) {
   CHECK_OK(within(what, open()));
-  // Whatever an earlier request that timed out left behind is not our answer.
-  while (::recv(fd_, buffer_.data(), buffer_.size(), MSG_DONTWAIT) > 0) {
+  // Whatever an earlier request that was not answered in time left behind is not our answer.
+  if (std::exchange(unanswered_, true)) {
+    while (::recv(fd_, buffer_.data(), buffer_.size(), MSG_DONTWAIT) > 0) {
+    }
   }
   if (::send(fd_, data, size, 0) < 0) return Error::system(errno, what);
   return ok();
@@ -211,6 +214,7 @@ Result<Reply> Netlink::get(Message& message, std::string_view what) {
       problem = failure(error, what, explanation(reply));
       return false;
     });
+    unanswered_ = !problem && !answer;
     if (problem) return *std::move(problem);
     if (answer) return *std::move(answer);
   }
@@ -276,6 +280,8 @@ Result<std::vector<BatchFailure>> Netlink::batch(std::span<Message> messages,
       if (error != 0) failures.push_back({index, error, explanation(reply)});
       return true;
     });
+    unanswered_ = !(answered && messages.size() == 1);
+    if (!unanswered_) return failures;
   }
 }
 

@@ -117,6 +117,7 @@ class Netlink {
   int protocol_;
   int fd_ = -1;
   std::uint32_t sequence_ = 0;
+  bool unanswered_ = false;  // something may still come for an earlier request
   std::vector<char> buffer_;
 };
 

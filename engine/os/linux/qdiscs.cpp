@@ -4,6 +4,8 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <netlink/attr.h>
 
 #include <cerrno>
@@ -38,8 +40,9 @@ Message qdisc_message(std::uint16_t type, std::uint16_t flags, int index,
 }
 
 Message netem_message(int index, const model::Netem& netem) {
-  Message message =
-      qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index, kNetemLimit);
+  const std::vector<std::int16_t> table = distribution_table(netem.distribution);
+  Message message = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index,
+                                  table.empty() ? Message::kUsualLimit : kNetemLimit);
   message.put_text(TCA_KIND, "netem");
   // The options are a bare struct followed by attributes. Latency and jitter are in the 64-bit
   // attributes (nanoseconds), which win over the struct's ticks.
@@ -56,28 +59,34 @@ Message netem_message(int index, const model::Netem& netem) {
   const std::int64_t jitter = std::chrono::nanoseconds(netem.jitter).count();
   message.put(TCA_NETEM_LATENCY64, &latency, sizeof latency);
   message.put(TCA_NETEM_JITTER64, &jitter, sizeof jitter);
-  const std::vector<std::int16_t> table = distribution_table(netem.distribution);
   if (!table.empty()) {
     message.put(TCA_NETEM_DELAY_DIST, table.data(), table.size() * sizeof table.front());
   }
   return message;
 }
 
-Result<int> index_of(const std::string& link) {
-  const unsigned index = ::if_nametoindex(link.c_str());
-  if (index == 0) return Error::system(errno, "find link " + link);
-  return static_cast<int>(index);
+// As if_nametoindex(3), which makes and closes a socket each time.
+Result<int> index_of(const Fd& socket, const std::string& link) {
+  ifreq question{};
+  if (link.size() >= sizeof question.ifr_name) return Error::system(ENODEV, "find link " + link);
+  link.copy(question.ifr_name, link.size());
+  if (::ioctl(socket.get(), SIOCGIFINDEX, &question) != 0) {
+    return Error::system(errno, "find link " + link);
+  }
+  return question.ifr_ifindex;
 }
+
+Fd name_socket() { return Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
 
 }  // namespace
 
-LinuxQdiscs::LinuxQdiscs() : route_(NETLINK_ROUTE) {}
+LinuxQdiscs::LinuxQdiscs() : route_(NETLINK_ROUTE), names_(name_socket()) {}
 
 Result<void> LinuxQdiscs::can_netem() const {
   if (known_good_) return ok();
   auto tried = ask_in_empty_network([]() -> Result<void> {
     Netlink route(NETLINK_ROUTE);
-    TRY(auto index, index_of("lo"));
+    TRY(auto index, index_of(name_socket(), "lo"));
     Message message = netem_message(index, model::Netem{});
     return route.request(message, "try netem");
   });
@@ -97,13 +106,13 @@ Result<void> LinuxQdiscs::add_netem(const std::string& link, const model::Netem&
   if (!is_mark(link)) {
     return Error(Code::refused, fmt::format("link '{}' is not ours: no netem on it", link));
   }
-  TRY(auto index, index_of(link));
+  TRY(auto index, index_of(names_, link));
   Message message = netem_message(index, netem);
   return route_.request(message, "set netem on " + link);
 }
 
 Result<QdiscStats> LinuxQdiscs::stats(const std::string& link) const {
-  TRY(auto index, index_of(link));
+  TRY(auto index, index_of(names_, link));
   // Without ECHO kernels before 6.3 tell only those who listen to a multicast group.
   Message message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, index);
   TRY(auto reply, route_.get(message, "read the qdisc of " + link));

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "engine/os/linux/fd.hpp"
 #include "engine/os/linux/netlink.hpp"
 #include "engine/os/network.hpp"
 
@@ -16,6 +17,7 @@ class LinuxQdiscs final : public Qdiscs {
 
  private:
   mutable Netlink route_;
+  Fd names_;  // asks for the index of a link
   mutable bool known_good_ = false;  // can_netem() answered yes once: it stays so
 };
 
