@@ -7,6 +7,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/model/verdict.hpp"
+#include "engine/spec/inventory.hpp"
 #include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
 #include "faults/catalogue.hpp"
@@ -116,6 +117,10 @@ int command_new(const Options& options) {
 int command_schema(const Options& options) {
   if (!options.words.empty() && options.words.front() == "schedule") {
     fmt::print("{}\n", spec::json_schema_of_schedules());
+    return 0;
+  }
+  if (!options.words.empty() && options.words.front() == "inventory") {
+    fmt::print("{}\n", spec::json_schema_of_inventories());
     return 0;
   }
   std::vector<FaultDescription> known;

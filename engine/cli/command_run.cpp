@@ -19,6 +19,7 @@
 #include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/random.hpp"
 #include "engine/report/render.hpp"
+#include "engine/spec/inventory.hpp"
 #include "engine/spec/spec.hpp"
 #include "engine/spec/yaml.hpp"
 #include "faults/catalogue.hpp"
@@ -75,6 +76,9 @@ Reading read_all_files(const Options& options) {
       return os::read_file(path, spec::kMostBytes + 1);
     };
     spec::Outcome outcome = spec::parse_experiment(input, known);
+    if (outcome.experiment && options.command != "validate") {
+      outcome.problems = spec::check_hosts(*outcome.experiment, spec::local_inventory());
+    }
     for (const auto& warning : outcome.warnings) {
       fmt::print(stderr, "{}: warning\n", spec::to_string(warning));
     }

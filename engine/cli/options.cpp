@@ -34,7 +34,7 @@ constexpr CommandHelp kCommands[] = {
     {"serve", "serve --schedule FILE", "run experiments when their schedule says so", true},
     {"runs", "runs", "runs of the past", true},
     {"report", "report [RUN]", "show a run of the past", true},
-    {"schema", "schema [schedule]", "the JSON Schema of experiment or schedule files", false},
+    {"schema", "schema [schedule|inventory]", "the JSON Schema of a kind of file", false},
     {"version", "version", "the version", false},
 };
 

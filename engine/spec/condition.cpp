@@ -318,14 +318,25 @@ class Parser {
     return true;
   }
 
+  // Names of hosts, labels and values have more characters than names of SLIs.
+  std::string take_host_word() {
+    skip_spaces();
+    const std::size_t start = at_;
+    if (!is_letter(here()) && !is_digit(here())) return {};
+    const std::string_view others = "./:";
+    while (is_name_character(here()) || others.find(here()) != others.npos)
+      ++at_;
+    return std::string(text_.substr(start, at_ - start));
+  }
+
   bool picks(model::Part& part) {
     do {
       model::HostPick pick;
-      pick.name = std::string(take_name());
+      pick.name = take_host_word();
       if (pick.name.empty()) return fail(at_, "expected a host's name or label=value");
       skip_spaces();
       if (take('=')) {
-        pick.value = std::string(take_name());
+        pick.value = take_host_word();
         if (pick.value.empty()) return fail(at_, "expected the value of the label");
       }
       part.measure.hosts.push_back(std::move(pick));

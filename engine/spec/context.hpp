@@ -69,6 +69,20 @@ boost::json::object read_parameters(Context& context, const Node* node, const mo
 model::ProcessMatcher read_matcher(Context& context, const Node& node, const std::string& what,
                                    const Table& keys);
 
+// engine/spec/selector.cpp: hosts.
+struct HowMany {
+  model::Mode mode = model::Mode::all;
+  std::optional<std::int64_t> count;
+  std::optional<Ppm> share;
+};
+// `mode` and `value` of the map.
+HowMany read_how_many(Reader& reader, const Node& node);
+model::HostSelector read_hosts(Context& context, const Node& node, const std::string& what);
+std::optional<std::pair<model::HostSelector, model::HostSelector>> read_between(Context& context,
+                                                                                const Node& node);
+std::optional<model::Where> read_where(Context& context, const Node& node);
+std::optional<model::Roll> read_roll(Context& context, const Node& node);
+
 // engine/spec/checks.cpp: what needs the whole file: lengths, samples, budgets, lints.
 void check_experiment(Context& context, const Node& root);
 

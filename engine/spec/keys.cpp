@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/assert.hpp"
+#include "engine/spec/inventory.hpp"
 #include "engine/spec/schedule.hpp"
 
 namespace ordeal::spec {
@@ -188,6 +189,10 @@ std::vector<Table> method_tables() {
            {"name", Shape::text, false, "Default: its number and fault."},
            {"fault", Shape::text, true, "What breaks: `ordeal faults` lists them."},
            {"target", Shape::table, false, "What is hit.", "target"},
+           {"between", Shape::selector_pair, false,
+            "Instead of target: what these two groups of hosts say to each other.",
+            "host_selector"},
+           {"roll", Shape::table, false, "Through the hosts a few at a time.", "roll"},
            {"with", Shape::parameters, false, "Parameters of the fault."},
            {"duration", Shape::duration, true, "Held, repeated or watched this long."},
            {"interval", Shape::duration, false, "Repeat within the duration."},
@@ -207,9 +212,18 @@ std::vector<Table> method_tables() {
        {{"until", Shape::condition, true, "Goes on when this holds."},
         {"within", Shape::duration, true,
          "Violated, and the method stops, when it takes longer."}}},
+      {"roll",
+       "`roll`",
+       {{"at_once", Shape::integer, false, "So many hosts at a time: 1 by default."},
+        {"until", Shape::condition, false, "Goes on to the next hosts when this holds."},
+        {"within", Shape::duration, false,
+         "Violated, and the method stops, when it takes longer."}}},
       {"target",
        "`target`",
        {
+           {"hosts", Shape::table, false, "On which hosts of the inventory.", "host_selector"},
+           {"where", Shape::table, false,
+            "Only hosts on which this program prints what is asked for.", "where"},
            {"process", Shape::table, false, "Which processes: all that are named must fit.",
             "matcher"},
            {"unit", Shape::text, false, "A systemd unit itself."},
@@ -220,83 +234,34 @@ std::vector<Table> method_tables() {
   };
 }
 
-constexpr std::string_view kOtherHosts =
-    " is not there yet: this version runs on the local host only; leave it out";
-
-const std::vector<Hint>& hints() {
-  static const std::string hosts = "`hosts`" + std::string(kOtherHosts);
-  static const std::string between =
-      "`between`" + std::string(kOtherHosts) + " and use `target`, or `remote_ip` in `with`";
-  static const std::string inventory = "`inventory`" + std::string(kOtherHosts);
-  static const std::vector<Hint> kHints = {
-      // Not there yet.
-      {"sli", "prometheus", "",
-       "SLIs of kind `prometheus` are not there yet; use `http` or `exec`"},
-      {"target", "hosts", "", hosts},
-      {"step", "hosts", "", hosts},
-      {"experiment", "hosts", "", hosts},
-      {"target", "labels", "", hosts},
-      {"target", "names", "", hosts},
-      {"step", "between", "", between},
-      {"experiment", "inventory", "", inventory},
-      {"target", "where", "", "`where` is not there yet: a target cannot be asked what it is"},
-      {"experiment", "search", "",
-       "`search` is not there yet: this version runs one method as it is written"},
-      // Other names for what is there.
-      {"step", "on", "target", "write `target`: YAML readers take `on` for true"},
-      {"step", "selector", "target", ""},
-      {"step", "true", "target", "write `target`: YAML readers take `on` for true"},
-      {"step", "action", "fault", ""},
-      {"step", "type", "fault", ""},
-      {"step", "provider", "fault", ""},
-      {"step", "parameters", "with", ""},
-      {"step", "args", "with", ""},
-      {"step", "arguments", "with", ""},
-      {"step", "params", "with", ""},
-      {"step", "pauses", "", "a pause is its own item of `method`: `- wait: 10s`"},
-      {"experiment", "title", "name", ""},
-      {"experiment", "description", "hypothesis", ""},
-      {"experiment", "steady-state-hypothesis", "steady_state", ""},
-      {"experiment", "steady_state_hypothesis", "steady_state", ""},
-      {"experiment", "thresholds", "steady_state",
-       "write conditions under `steady_state` or `during`; `thresholds` is k6's"},
-      {"experiment", "scenarios", "method",
-       "the load is the `rate` of an SLI, and faults are under `method`; `scenarios` is k6's"},
-      {"experiment", "rollbacks", "",
-       "`rollbacks` are not needed: every fault brings its own undo; remove it"},
-      {"experiment", "abort", "abort_if", ""},
-      {"experiment", "probes", "slis", ""},
-      {"experiment", "sli", "slis", ""},
-      {"experiment", "steps", "method", ""},
-      {"experiment", "faults", "method", ""},
-      {"experiment", "variables", "vars", ""},
-      {"experiment", "configuration", "vars", ""},
-      {"experiment", "secrets", "",
-       "secrets are named where they are used: {env: NAME} or {file: PATH} in `headers`, `auth` "
-       "or `env` of an SLI"},
-      {"http", "vus", "concurrency", "`vus` is k6's name; write `concurrency`"},
-      {"http", "qps", "rate", ""},
-      {"http", "interval", "rate", "an http SLI has a `rate` such as 50/s, not an interval"},
-      {"http", "every", "rate", "an http SLI has a `rate` such as 50/s, not an interval"},
-      {"tcp", "every", "rate", "a tcp SLI has a `rate` such as 1/s, not an interval"},
-      {"dns", "every", "rate", "a dns SLI has a `rate` such as 1/s, not an interval"},
-      {"http", "expected_status", "ok_when", "write `ok_when: { status: 200-299 }`"},
-      {"http", "status", "ok_when", "write `ok_when: { status: 200-299 }`"},
-      {"http", "checks", "ok_when", "write `ok_when`; `checks` is k6's"},
-      {"http", "token", "headers", "write `headers: { Authorization: { env: NAME } }`"},
-      {"http", "tls_skip_verify", "insecure_skip_verify", ""},
-      {"exec", "command", "argv", "write `argv: [/path/of/program, argument]`: there is no shell"},
-      {"exec", "cmd", "argv", "write `argv: [/path/of/program, argument]`: there is no shell"},
-      {"exec", "interval", "every", ""},
-      {"exec", "rate", "every", "an exec SLI has `every`, such as 1s"},
-      {"matcher", "port", "local_port", ""},
-      {"matcher", "pid", "pid_file",
-       "a pid means something else tomorrow; use `pid_file` or `unit`"},
-      {"process_sli", "port", "local_port", ""},
-      {"blast_radius", "share", "process_share",
-       "write `process_share` or `host_share`: a share of what?"},
+std::vector<Table> host_tables() {
+  return {
+      {"host_selector",
+       "`hosts`",
+       {
+           {"names", Shape::texts, false, "Names of hosts."},
+           {"labels", Shape::label_rules, false, "Labels, each with a value or a rule: all fit.",
+            "label_rule"},
+           {"exclude", Shape::texts, false, "Names of hosts that are left out."},
+           {"mode", Shape::choice, false, "How many of those that match: all by default.",
+            "all|one|fixed|fixed_percent|random_max_percent"},
+           {"value", Shape::count_or_percent, false, "For fixed a number, else a percentage."},
+           {"at_most", Shape::table, false, "No more with the same value of a label.", "at_most"},
+       }},
+      {"label_rule",
+       "a rule for a label",
+       {{"in", Shape::texts, false, "The label has one of these values."},
+        {"not_in", Shape::texts, false, "The label has none of these values, or is not there."},
+        {"exists", Shape::boolean, false, "The label is there, or is not."}}},
+      {"at_most",
+       "`at_most`",
+       {{"per", Shape::text, true, "Name of a label, such as zone."},
+        {"value", Shape::integer, true, "So many hosts with the same value of it."}}},
+      {"where",
+       "`where`",
+       {{"exec", Shape::argv, true, "Absolute path of a program, and arguments; no shell."},
+        {"stdout", Shape::text, true, "Regular expression that some line of its output matches."}}},
   };
-  return kHints;
 }
 
 }  // namespace
@@ -304,7 +269,8 @@ const std::vector<Hint>& hints() {
 const std::vector<Table>& tables() {
   static const std::vector<Table> kTables = [] {
     std::vector<Table> out = {experiment_table()};
-    for (auto part : {sli_tables(), gauge_tables(), part_tables(), method_tables()}) {
+    for (auto part : {sli_tables(), gauge_tables(), part_tables(), method_tables(),
+                      host_tables()}) {
       std::move(part.begin(), part.end(), std::back_inserter(out));
     }
     return out;
@@ -327,7 +293,7 @@ std::vector<std::string> names_of(const Table& table) {
 }
 
 const Hint* find_hint(std::string_view table, std::string_view wrong) {
-  for (const std::vector<Hint>* all : {&hints(), &schedule_hints()}) {
+  for (const auto* all : {&experiment_hints(), &schedule_hints(), &inventory_hints()}) {
     const auto found = std::find_if(all->begin(), all->end(), [&](const Hint& hint) {
       return hint.wrong == wrong && hint.table == table;
     });

@@ -38,6 +38,8 @@ enum class Shape {
   count_or_percent,  // 2 or "50%"
   table_list,         // list of maps of table `detail`
   one_or_more_texts,  // a text or a list of them
+  label_rules,        // any key, each with a text or a map of table `detail`
+  selector_pair,      // list of two maps of table `detail`
 };
 
 struct Key {
@@ -65,6 +67,8 @@ struct Hint {
   std::string_view right;  // the key meant, or empty
   std::string_view text;   // the whole message, or empty: "`wrong` is called `right` here"
 };
+const std::vector<Hint>& experiment_hints();  // engine/spec/hints.cpp
+// Of any file.
 const Hint* find_hint(std::string_view table, std::string_view wrong);
 
 }  // namespace ordeal::spec

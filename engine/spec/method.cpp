@@ -118,6 +118,7 @@ class MethodReader {
                       "`start_delay` is for steps inside `parallel`; put `- wait: 10s` in front");
       }
     }
+    if (const Entry* entry = node.find("roll")) roll(*entry, in_parallel, out);
     lists(node, out);
     return out;
   }
@@ -189,29 +190,33 @@ class MethodReader {
 
   void target(const Node& node, const model::Place& step, const model::FaultDescription& fault,
               model::Step& out) {
+    if (const Entry* entry = node.find("between")) return between(node, *entry, fault, out);
     const Entry* entry = node.find("target");
-    // Under another name, or as a `between`: reported already.
+    // Under another name: reported already.
     const auto means_target = [](const Entry& key) {
       const Hint* hint = find_hint("step", key.key);
-      return hint != nullptr && (hint->right == "target" || hint->wrong == "between");
+      return hint != nullptr && hint->right == "target";
     };
     if (entry == nullptr && std::any_of(node.entries.begin(), node.entries.end(), means_target)) {
       return;
     }
     if (entry != nullptr && !reader_.map(entry->value, "target", table("target"))) return;
     const Node* target = entry != nullptr ? &entry->value : nullptr;
-    const Entry* process = target != nullptr ? target->find("process") : nullptr;
-    const Entry* unit = target != nullptr ? target->find("unit") : nullptr;
-    // A target that names hosts is refused already; what else it lacks is told without it.
-    const bool by_host = target != nullptr && target->find("hosts") != nullptr;
-    if (!by_host || process != nullptr || unit != nullptr) {
-      check_target(fault, target != nullptr ? target->place : step, process, unit);
-    }
+    const auto find = [&](std::string_view key) {
+      return target != nullptr ? target->find(key) : nullptr;
+    };
+    const Entry* process = find("process");
+    const Entry* unit = find("unit");
+    check_target(fault, target != nullptr ? target->place : step, process, unit);
     if (process != nullptr) {
       out.target.process = read_matcher(context_, process->value, "process", table("matcher"));
     }
     if (unit != nullptr) out.target.unit = reader_.text(unit->value, "target.unit");
-    if (target != nullptr) mode(*target, process != nullptr, by_host, out.target);
+    if (const Entry* hosts = find("hosts")) {
+      out.hosts = read_hosts(context_, hosts->value, "hosts");
+    }
+    if (const Entry* where = find("where")) out.target.where = read_where(context_, where->value);
+    if (target != nullptr) mode(*target, process != nullptr, out.target);
   }
 
   void check_target(const model::FaultDescription& fault, const model::Place& place,
@@ -226,13 +231,13 @@ class MethodReader {
       reader_.error(process->place,
                     fmt::format("{} does not hit processes; {}", name,
                                 may_unit ? "write `target: { unit: NAME.service }`"
-                                         : "it hits this host: leave `target` out"));
+                                         : "it hits the whole host: leave it out"));
     }
     if (unit != nullptr && !may_unit) {
       reader_.error(unit->place,
                     fmt::format("{} does not hit units; {}", name,
                                 may_process ? "write `target: { process: { unit: NAME.service } }`"
-                                            : "it hits this host: leave `target` out"));
+                                            : "it hits the whole host: leave it out"));
     }
     if (process != nullptr && unit != nullptr && may_process && may_unit) {
       reader_.error(unit->place, "`unit` or `process`, not both");
@@ -247,39 +252,54 @@ class MethodReader {
     }
   }
 
-  void mode(const Node& node, bool has_process, bool by_host, model::Target& out) {
-    constexpr std::int64_t kMost = 1'000'000;
-    static const std::vector<std::string> kModes =
-        split("all|one|fixed|fixed_percent|random_max_percent");
+  void mode(const Node& node, bool has_process, model::Target& out) {
     const Entry* mode = node.find("mode");
-    const Entry* value = node.find("value");
-    if (mode != nullptr && !has_process && !by_host) {
-      return reader_.error(mode->place, "`mode` picks among processes; there is no `process` here");
+    if (mode != nullptr && !has_process) {
+      const bool by_host = node.find("hosts") != nullptr;
+      return reader_.error(mode->place,
+                           fmt::format("`mode` picks among processes; there is no `process` "
+                                       "here{}",
+                                       by_host ? "; to pick among hosts write it inside `hosts`"
+                                               : ""));
     }
-    if (mode != nullptr) {
-      const auto word = reader_.choice(mode->value, "mode", kModes);
-      if (!word) return;
-      const auto found = std::find(kModes.begin(), kModes.end(), *word);
-      out.mode = static_cast<model::Mode>(found - kModes.begin());
+    const HowMany how_many = read_how_many(reader_, node);
+    out.mode = how_many.mode;
+    out.value_count = how_many.count;
+    out.value_share = how_many.share;
+  }
+
+  // ---- Several hosts
+  void between(const Node& node, const Entry& entry, const model::FaultDescription& fault,
+               model::Step& out) {
+    const auto takes = [&](std::string_view name) {
+      return std::any_of(fault.parameters.begin(), fault.parameters.end(),
+                         [&](const model::Parameter& known) { return known.name == name; });
+    };
+    if (!takes("remote_ip")) {
+      reader_.error(entry.place, fmt::format("`between` is for faults on what hosts say to each "
+                                             "other, such as network.partition, not for {}",
+                                             fault.name));
     }
-    const bool wants_value = out.mode != model::Mode::all && out.mode != model::Mode::one;
-    if (value == nullptr) {
-      if (wants_value) {
-        reader_.error(mode->place,
-                      fmt::format("mode {} needs a `value`, such as {}", mode->value.text,
-                                  out.mode == model::Mode::fixed ? "2" : "50%"));
-      }
-      return;
+    if (const Entry* target = node.find("target")) {
+      reader_.error(target->place, "`target` or `between`, not both");
     }
-    if (!wants_value) {
-      return reader_.error(value->place,
-                           "`value` belongs to the modes fixed, fixed_percent and "
-                           "random_max_percent");
+    const Entry* with = node.find("with");
+    const Entry* remote = with != nullptr ? with->value.find("remote_ip") : nullptr;
+    if (remote != nullptr) {
+      reader_.error(remote->place, "with `between` the other group is what `remote_ip` would be");
     }
-    if (out.mode == model::Mode::fixed) {
-      out.value_count = reader_.integer(value->value, "value", 1, kMost);
-    } else {
-      out.value_share = reader_.share(value->value, "value");
+    out.between = read_between(context_, entry.value);
+  }
+
+  void roll(const Entry& entry, bool in_parallel, model::Step& out) {
+    out.roll = read_roll(context_, entry.value);
+    if (in_parallel) {
+      reader_.error(entry.place, "`roll` is for a step of its own, not inside `parallel`");
+    } else if (out.between || !out.hosts) {
+      reader_.error(entry.place, "`roll` goes through several hosts: the step needs `target: { "
+                                 "hosts: { ... } }`");
+    } else if (out.hosts->mode == model::Mode::one) {
+      reader_.error(entry.place, "`roll` goes through several hosts, and `mode: one` picks one");
     }
   }
 

@@ -210,12 +210,6 @@ class Rules {
     const PartOffsets& offsets = written_.parsed.parts[index];
     KnownSli* known = nullptr;
     if (part.measure.host_value) {
-      if (!part.measure.hosts.empty()) {
-        return refuse(offsets.measure,
-                      "other hosts are not there yet: this version runs on the "
-                      "local host only; write host." +
-                          to_string(*part.measure.host_value));
-      }
       // A good list without `over` judges the phase as a whole: the mean, not the last reading.
       if (is_good_list(written_.list) && !part.over && !offsets.aggregate_given) {
         part.measure.aggregate = Aggregate::mean;
@@ -384,7 +378,12 @@ class Rules {
 
 std::string measure_text(const model::Measure& measure) {
   if (!measure.host_value) return measure.sli + "." + to_string(measure.aggregate);
-  return "host." + to_string(*measure.host_value);
+  std::vector<std::string> picks;
+  for (const model::HostPick& pick : measure.hosts) {
+    picks.push_back(pick.name + (pick.value.empty() ? "" : "=" + pick.value));
+  }
+  return (picks.empty() ? "host." : "host(" + join(picks, ", ") + ").") +
+         to_string(*measure.host_value);
 }
 
 std::int64_t least_samples(model::Aggregate aggregate, const model::Sli& sli) {

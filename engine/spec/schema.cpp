@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "engine/spec/inventory.hpp"
 #include "engine/spec/keys.hpp"
 #include "engine/spec/reader.hpp"
 #include "engine/spec/schedule.hpp"
@@ -118,6 +119,14 @@ json::object schema_of(const Key& key) {
       return any_of({whole_number(), pattern(kPercent)});
     case Shape::table_list:
       return list_of(reference(key.detail));
+    case Shape::label_rules:
+      return map_of(any_of({scalar(), reference(key.detail)}));
+    case Shape::selector_pair: {
+      json::object out = list_of(reference(key.detail));
+      out["minItems"] = 2;
+      out["maxItems"] = 2;
+      return out;
+    }
     case Shape::one_or_more_texts:
       return any_of({scalar(), list_of(scalar())});
   }
@@ -227,16 +236,33 @@ std::string json_schema(std::span<const model::FaultDescription> faults) {
   return json::serialize(out);
 }
 
-std::string json_schema_of_schedules() {
+namespace {
+
+std::string schema_of_file(const std::vector<Table>& tables, std::string_view file,
+                           std::string_view title) {
   json::object definitions;
-  for (const Table& table : schedule_tables()) {
-    if (table.name != "schedule_file") definitions[table.name] = object_of(table);
+  json::object out;
+  for (const Table& table : tables) {
+    if (table.name == file) {
+      out = object_of(table);
+    } else {
+      definitions[table.name] = object_of(table);
+    }
   }
-  json::object out = object_of(schedule_table("schedule_file"));
   out["$schema"] = kDialect;
-  out["title"] = "ordeal schedule file";
+  out["title"] = title;
   out["$defs"] = std::move(definitions);
   return json::serialize(out);
+}
+
+}  // namespace
+
+std::string json_schema_of_schedules() {
+  return schema_of_file(schedule_tables(), "schedule_file", "ordeal schedule file");
+}
+
+std::string json_schema_of_inventories() {
+  return schema_of_file(inventory_tables(), "inventory_file", "ordeal inventory file");
 }
 
 }  // namespace ordeal::spec

@@ -87,6 +87,14 @@ class ExperimentReader {
                     "FILE, ordeal schedule validate FILE");
       return true;
     }
+    if (const Entry* entry = root_.find("hosts")) {
+      if (root_.find("name") == nullptr && root_.find("method") == nullptr) {
+        reader_.error(entry->place,
+                      "this is an inventory file, not an experiment: ordeal run --inventory FILE "
+                      "EXPERIMENT");
+        return true;
+      }
+    }
     const Entry* service = root_.find("service");
     if (service != nullptr && root_.find("name") == nullptr && root_.find("method") == nullptr) {
       reader_.error(service->place,

@@ -240,8 +240,11 @@ constexpr ListRow kInLists[] = {
     {"during", "job.p95 < 1s",
      "job has no `p95`: it is an exec SLI with `mode: ok`, which has up, success, error, failures, "
      "outage, downtime"},
-    {"during", "host(zone=b).cpu < 5%",
-     "other hosts are not there yet: this version runs on the local host only; write host.cpu"},
+    {"during", "host(zone=b).cpu < 5%", ""},
+    {"abort_if", "host(zone=b, app-1.lan).memory_available < 512MiB", ""},
+    {"abort_if", "host(zone=b, rack=r/1).memory_available < 200s",
+     "host(zone=b, rack=r/1).memory_available: expected a percentage such as 95% or a size such as "
+     "512MiB, found '200s'"},
     {"during", "host.cpu < 512MiB", "host.cpu: expected a percentage such as 95%, found '512MiB'"},
 };
 

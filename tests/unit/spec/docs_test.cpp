@@ -34,7 +34,7 @@ TEST(Docs, ExperimentsAreRead) {
       ++found;
     }
   }
-  EXPECT_EQ(found, 5u);
+  EXPECT_EQ(found, 6u);
 }
 
 // Rows of the form | list | `condition` | reading |
@@ -52,7 +52,7 @@ TEST(Docs, ConditionsAreRead) {
     EXPECT_TRUE(condition) << text << ": " << condition.error().message();
     ++found;
   }
-  EXPECT_EQ(found, 20u);
+  EXPECT_EQ(found, 21u);
 }
 
 TEST(Docs, PagesNameEveryKey) {
