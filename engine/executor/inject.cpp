@@ -69,18 +69,11 @@ journal::Intent intent_of(const model::HostStep& plan, const std::string& digest
 
 // ---- prepare -----------------------------------------------------------------------------------
 
-Result<wire::Prepared> Session::prepare(const model::StepRequest& request) {
-  if (!policy_problem_.empty()) return Error(Code::refused, policy_problem_);
-  const auto found = steps_.find(request.step);
-  if (found != steps_.end() && found->second->state != Step::State::prepared &&
-      found->second->state != Step::State::reverted) {
-    return Error(Code::busy, fmt::format("step {} is injected", printable(request.step)));
-  }
+Result<model::HostStep> Session::plan(const model::StepRequest& request) {
   const Token token = Token::from_bits(host_.random().next());
   const auto protection = [this](const model::ProcessInfo& process) {
     return protected_by(policy_, process);
   };
-  take_snapshot();
   TRY(auto plan, fault::resolve(parts_.catalogue, request, host_, token, protection));
   CHECK_OK(check_policy(policy_, plan, host_, parts_.state_directory));
   TRY(auto journals, find_journals(host_, parts_.state_directory, parts_.token.text()));
@@ -90,15 +83,38 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request) {
     if (other == steps_.end()) continue;
     CHECK_OK(check_apart(plan, path, other->second->plan));
   }
+  return plan;
+}
+
+Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
+                                        const std::string& not_here) {
+  if (!policy_problem_.empty()) return Error(Code::refused, policy_problem_);
+  const auto found = steps_.find(request.step);
+  if (found != steps_.end() && found->second->state != Step::State::prepared &&
+      found->second->state != Step::State::reverted) {
+    return Error(Code::busy, fmt::format("step {} is injected", printable(request.step)));
+  }
+  take_snapshot();
   auto step = std::make_unique<Step>();
-  step->plan = std::move(plan);
+  if (not_here.empty()) {
+    TRY(auto made, plan(request));
+    step->plan = std::move(made);
+  } else {
+    step->plan.step = request.step;
+    step->plan.name = request.name;
+    step->plan.fault = request.fault;
+    step->plan.duration = request.duration;
+    step->plan.not_here = not_here;
+  }
+  step->where = request.target.where;
   step->digest = model::digest_of(step->plan);
   wire::Prepared out;
   out.plan = step->plan;
   out.digest = step->digest;
   // What an earlier injection of this step left idle stays known until it is removed.
   if (found != steps_.end() && !found->second->undos.all_done()) {
-    steps_[fmt::format("{} before {}", request.step, token.text())] = std::move(found->second);
+    steps_[fmt::format("{} before {}", request.step, step->plan.token.text())] =
+        std::move(found->second);
   } else if (found != steps_.end() && found->second->state == Step::State::reverted) {
     retired_.push_back(std::move(found->second));
   }
@@ -107,13 +123,19 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request) {
 }
 
 Task<void> Session::prepare_order(std::int64_t id, model::StepRequest request) {
-  auto prepared = prepare(request);
+  std::string not_here;
+  if (request.target.where) {
+    model::Where where = *request.target.where;
+    auto looked = co_await look(std::move(where));
+    if (looked.has_error()) co_return refuse(id, looked.error());
+    not_here = std::move(looked.value());
+  }
+  auto prepared = prepare(request, not_here);
   if (prepared.has_error()) {
     refuse(id, prepared.error());
   } else {
     outbox_.answer(id, std::move(prepared.value()));
   }
-  co_return;
 }
 
 // ---- may it be injected? -----------------------------------------------------------------------
@@ -129,6 +151,7 @@ Result<Step*> Session::claim(const std::string& step, const std::string& digest)
     return Error(Code::refused, fmt::format("step {} has changed since it was shown: prepare it "
                                             "again", printable(step)));
   }
+  if (!known.plan.not_here.empty()) return Error(Code::gone, "where: " + known.plan.not_here);
   if (known.state != Step::State::prepared && known.state != Step::State::ready) {
     return Error(Code::busy, fmt::format("step {} was injected already", printable(step)));
   }
@@ -286,6 +309,12 @@ Task<void> Session::ready_order(std::int64_t id, Step* step) {
 Task<void> Session::inject_order(std::int64_t id, Step* step, Duration lease, BootTime received) {
   const bool was_ready = !step->undos.undos.empty();
   auto allowed = may_inject(*step, lease);
+  if (allowed.has_value() && step->where) {
+    const BootTime asked = host_.clock().now();
+    allowed = co_await still_here(step);
+    received += host_.clock().now() - asked;  // the lease is for the fault, not for the question
+    if (allowed.has_value()) allowed = may_inject(*step, lease);
+  }
   Duration spent{};
   if (allowed.has_value() && parts_.bugs.inject_before_journal) {
     const auto early = co_await make_changes(step, false, lease, &spent);

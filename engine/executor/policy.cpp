@@ -36,6 +36,8 @@ Result<void> set(Policy& policy, const std::string& key, const std::string& valu
     add_words(policy.protect_units, value);
   } else if (key == "protect_path") {
     add_words(policy.protect_paths, value);
+  } else if (key == "where") {
+    add_words(policy.where, value);
   } else if (key == "max_duration") {
     TRY(auto duration, parse_duration(value));
     policy.max_duration = duration;
@@ -93,6 +95,7 @@ Result<void> check_disk(const Policy& policy, const model::HostStep& step, const
 
 Result<Policy> parse_policy(std::string_view text) {
   Policy policy;
+  policy.any_where = false;  // who writes a policy names the programs that others may start
   int number = 0;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
@@ -151,6 +154,23 @@ Result<void> check_policy(const Policy& policy, const model::HostStep& step, con
     }
   }
   return check_disk(policy, step, host, state_directory);
+}
+
+Result<void> check_where(const Policy& policy, const model::Where& where) {
+  if (where.exec.empty()) return Error(Code::invalid, "where: no program is named");
+  const std::string& program = where.exec.front();
+  // Else "/usr/bin/../../tmp/x" would be matched by "/usr/bin/*".
+  const bool plain = program.starts_with('/') && program.find("//") == program.npos &&
+                     (program + "/").find("/./") == program.npos &&
+                     (program + "/").find("/../") == program.npos;
+  if (!plain) {
+    return Error(Code::invalid, fmt::format("where: {} is not the plain absolute path of a program",
+                                            printable(program, 200)));
+  }
+  if (policy.any_where || any_matches(policy.where, program)) return ok();
+  return Error(Code::refused,
+               fmt::format("where: the policy of this host does not allow to run {}; it would be "
+                           "named under `where`", printable(program, 200)));
 }
 
 }  // namespace ordeal::executor

@@ -19,6 +19,8 @@ struct Policy {
   std::vector<std::string> protect_units;  // patterns of units
   std::vector<std::string> protect_paths;  // executables below, and file systems at, these paths
   bool faults_on_state_device = true;      // disk faults on the device of the state directory
+  bool any_where = true;                   // no file: any program of a step's `where` may be run
+  std::vector<std::string> where;          // else patterns of paths of those that may
 };
 
 // Error: the line that is wrong. Unknown keys are errors: a policy that is half understood is none.
@@ -33,5 +35,8 @@ std::string protected_by(const Policy& policy, const model::ProcessInfo& process
 // Code::refused when the policy forbids the step.
 Result<void> check_policy(const Policy& policy, const model::HostStep& step, const os::Host& host,
                           const std::string& state_directory);
+
+// Code::refused when the policy forbids to run the program of a step's `where`.
+Result<void> check_where(const Policy& policy, const model::Where& where);
 
 }  // namespace ordeal::executor

@@ -1,6 +1,7 @@
 // One worker's life: the orders of one front, the steps that they make, the watch over leases.
 //
 //   worker.cpp   the loop over orders, the end of a session
+//   where.cpp    is this host one of those that a step means?
 //   inject.cpp   prepare, ready, inject
 //   revert.cpp   revert, leases, deadlines, halt
 //   check.cpp    is the host as it was?
@@ -44,6 +45,7 @@ struct Step {
   State state = State::prepared;
   model::HostStep plan;
   std::string digest;
+  std::optional<model::Where> where;  // asked again before it is injected
   undo::StepUndos undos;  // meaningful from the journal record on
   std::set<std::size_t> attempted;  // changes that may have happened
   std::set<std::size_t> made;       // changes that have
@@ -99,8 +101,14 @@ class Session {
   void handle(std::int64_t id, wire::Bye order);
   void leave(std::string why);
 
+  // ---- where.cpp
+  // Why this host is none of those meant; empty: it is one. Errors: nobody can tell.
+  Task<Result<std::string>> look(model::Where where);
+  Task<Result<void>> still_here(Step* step);
+
   // ---- inject.cpp
-  Result<wire::Prepared> prepare(const model::StepRequest& request);
+  Result<model::HostStep> plan(const model::StepRequest& request);
+  Result<wire::Prepared> prepare(const model::StepRequest& request, const std::string& not_here);
   Task<void> prepare_order(std::int64_t id, model::StepRequest request);
   Result<Step*> claim(const std::string& step, const std::string& digest);
   Task<void> ready_order(std::int64_t id, Step* step);

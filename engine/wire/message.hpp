@@ -160,7 +160,7 @@ BOOST_DESCRIBE_STRUCT(Done, (), ())
 struct Injected {
   static constexpr const char* kKind = "injected";
   std::string step;
-  Duration took{};         // order received -> last change made
+  Duration took{};         // order received (and its `where` asked) -> last change made
   Duration kernel_took{};  // of it, inside the changes themselves
   model::EffectReading effect;
 };

@@ -79,6 +79,29 @@ TEST_F(PolicyTest, ProtectsProcessesByNameUnitAndPath) {
   EXPECT_NE(protected_by(policy, process), "");
 }
 
+// Without a file any program may look; with one, those that it names.
+TEST_F(PolicyTest, NamesTheProgramsOfWhere) {
+  const auto told = [](const Policy& policy, const std::string& program) {
+    const auto checked = check_where(policy, {{program, "ROLE"}, "x"});
+    return checked.has_value() ? "" : checked.error().message();
+  };
+  EXPECT_EQ(told(Policy{}, "/usr/bin/redis-cli"), "");
+  const Policy strict = parse_policy("allow = *").value();
+  EXPECT_EQ(told(strict, "/usr/bin/redis-cli"),
+            "where: the policy of this host does not allow to run /usr/bin/redis-cli; it would be "
+            "named under `where`");
+  const Policy some = parse_policy("where = /usr/bin/redis-cli, /opt/checks/*").value();
+  EXPECT_EQ(told(some, "/usr/bin/redis-cli"), "");
+  EXPECT_EQ(told(some, "/opt/checks/role"), "");
+  EXPECT_NE(told(some, "/usr/bin/redis-cli2"), "");
+  for (const std::string path : {"/opt/checks/../../bin/x", "/opt/checks//x", "redis-cli", "",
+                                 "/opt/checks/..", "/opt/checks/./x"}) {
+    EXPECT_NE(told(some, path), "") << path;
+    EXPECT_NE(told(Policy{}, path), "") << path;
+  }
+  EXPECT_TRUE(check_where(Policy{}, {}).has_error());
+}
+
 TEST_F(PolicyTest, NamesTheLineThatIsWrong) {
   for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
            {"allow = *\nallow", "line 2: expected key = value"},
