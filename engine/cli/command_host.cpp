@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/base/json.hpp"
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/command_hosts.hpp"
 #include "engine/cli/control.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/tool.hpp"
@@ -23,12 +23,7 @@ template <class Answer>
 Result<Answer> ask_for(std::vector<std::string> arguments) {
   arguments.push_back("--json");
   TRY(auto answer, ask_executor(std::move(arguments)));
-  auto value = json::parse(answer.output);
-  if (value.has_error()) {
-    return Error(Code::failed, answer.errors.empty() ? "ordeal-executor said nothing"
-                                                     : printable(answer.errors));
-  }
-  return json::decode<Answer>(value.value(), json::Unknown::ignored);
+  return decode_answer<Answer>(answer.output, answer.errors);
 }
 
 int refuse(const Error& error) {
@@ -60,7 +55,9 @@ void print_undos(const std::vector<wire::UndoResult>& undos, const Options& opti
 
 }  // namespace
 
-int command_doctor(const Options&) {
+int command_doctor(const Options& options) {
+  if (!options.inventory.empty()) return doctor_hosts(options);
+  if (!options.inventory.empty()) return doctor_hosts(options);
   auto answer = ask_for<executor::DoctorReport>({"--doctor"});
   if (answer.has_error()) return refuse(answer.error());
   bool all = true;
@@ -73,6 +70,7 @@ int command_doctor(const Options&) {
 }
 
 int command_status(const Options& options) {
+  if (!options.inventory.empty()) return status_hosts(options);
   auto answer = ask_for<executor::StatusReport>({"--status"});
   if (answer.has_error()) return refuse(answer.error());
   const executor::StatusReport& status = answer.value();
@@ -112,6 +110,7 @@ int command_status(const Options& options) {
 }
 
 int command_recover(const Options& options) {
+  if (!options.inventory.empty()) return recover_hosts(options);
   const bool only_say = options.print || options.dry_run;
   if (!only_say && !need_root("recover")) return static_cast<int>(Exit::refused);
   std::vector<std::string> arguments = {"--recover"};
@@ -145,6 +144,7 @@ int command_recover(const Options& options) {
 }
 
 int command_halt(const Options& options) {
+  if (!options.inventory.empty()) return halt_hosts(options);
   const std::string command = options.lift ? "halt --lift" : "halt";
   if (!need_root(command)) return static_cast<int>(Exit::refused);
   if (options.lift) {

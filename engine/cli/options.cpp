@@ -49,6 +49,12 @@ po::options_description options_of(const std::string& command) {
     add("var", po::value<std::vector<std::string>>()->composing(),
         "NAME=VALUE for a variable of the file; repeatable");
   }
+  const bool hosts = runs || command == "doctor" || command == "status" || command == "recover" ||
+                     command == "halt";
+  if (hosts) {
+    add("inventory", po::value<std::string>(),
+        runs ? "the hosts that the file may name" : "do it on every host of this inventory file");
+  }
   if (runs) add("seed", po::value<std::uint64_t>(), "repeat the random choices of an earlier run");
   if (command == "run") {
     add("report", po::value<std::vector<std::string>>()->composing(),
@@ -169,6 +175,7 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   out.print = map.contains("print");
   out.dry_run = map.contains("dry-run");
   out.lift = map.contains("lift");
+  if (map.contains("inventory")) out.inventory = map["inventory"].as<std::string>();
   if (map.contains("reason")) out.reason = map["reason"].as<std::string>();
   if (map.contains("format")) out.format = map["format"].as<std::string>();
   if (command == "schedule") out.limit = 100;

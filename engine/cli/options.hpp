@@ -22,6 +22,7 @@ struct Options {
   bool verbose = false;
 
   std::map<std::string, std::string> vars;
+  std::string inventory;  // file; empty: this machine alone
   std::optional<std::uint64_t> seed;
   Output output = Output::text;
   Color color = Color::automatic;

@@ -10,24 +10,34 @@
 
 namespace ordeal::cli {
 
-Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
-  TRY(auto path, executor_path());
-  asio::io_context loop{1};
-  os::LinuxClock clock(loop.get_executor());
-  os::LinuxCgroups cgroups(clock);
-  os::LinuxProcesses processes(loop.get_executor(), clock, cgroups);
-
+Task<Result<ToolAnswer>> ask_executor(os::Processes& processes, std::vector<std::string> arguments,
+                                      Duration within) {
+  CO_TRY(auto path, executor_path());
   model::Command command;
   command.argv = {path};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-  command.timeout = 120s;  // recovery may start services
+  command.timeout = within;
   std::map<std::string, std::string> settings;
   for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY"}) {
     if (!environment(name).empty()) settings[name] = environment(name);
   }
-  std::optional<Result<os::CommandResult>> ended;
+  CO_TRY(auto result, co_await processes.run(std::move(command), std::move(settings)));
+  ToolAnswer out;
+  out.exit_code = result.exit_code;
+  out.output = std::move(result.output);
+  out.errors = std::move(result.errors);
+  co_return out;
+}
+
+Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
+  constexpr Duration kWithin = 120s;  // recovery may start services
+  asio::io_context loop{1};
+  os::LinuxClock clock(loop.get_executor());
+  os::LinuxCgroups cgroups(clock);
+  os::LinuxProcesses processes(loop.get_executor(), clock, cgroups);
+  std::optional<Result<ToolAnswer>> ended;
   auto ask = [&]() -> Task<void> {
-    ended.emplace(co_await processes.run(std::move(command), std::move(settings)));
+    ended.emplace(co_await ask_executor(processes, std::move(arguments), kWithin));
     loop.stop();
   };
   asio::co_spawn(loop, ask, [](std::exception_ptr problem) {
@@ -35,8 +45,7 @@ Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
   });
   loop.run();
   if (!ended) return Error(Code::failed, "ordeal-executor did not answer");
-  TRY(auto result, *std::move(ended));
-  return ToolAnswer{result.exit_code, std::move(result.output), std::move(result.errors)};
+  return *std::move(ended);
 }
 
 }  // namespace ordeal::cli

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/result.hpp"
+#include "engine/base/json.hpp"
+#include "engine/base/text.hpp"
+#include "engine/os/processes.hpp"
 
 namespace ordeal::cli {
 
@@ -16,5 +18,20 @@ struct ToolAnswer {
 
 // Runs it as whoever we are. Error: it could not be started.
 Result<ToolAnswer> ask_executor(std::vector<std::string> arguments);
+
+// The same beside others, within a time.
+Task<Result<ToolAnswer>> ask_executor(os::Processes& processes, std::vector<std::string> arguments,
+                                      Duration within);
+
+// What the executor printed with --json. Error: what it said instead.
+template <class Answer>
+Result<Answer> decode_answer(const std::string& output, const std::string& errors) {
+  auto value = json::parse(output);
+  if (value.has_error()) {
+    return Error(Code::failed, errors.empty() ? "ordeal-executor said nothing"
+                                              : printable(errors));
+  }
+  return json::decode<Answer>(value.value(), json::Unknown::ignored);
+}
 
 }  // namespace ordeal::cli

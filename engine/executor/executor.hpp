@@ -112,6 +112,11 @@ BOOST_DESCRIBE_STRUCT(StatusReport, (), (halted, journals, orphans, dirty))
 
 StatusReport status(os::Host& host, const std::string& state_directory);
 
+struct HaltReport {
+  std::vector<std::string> left;  // "method.0 of run r-1121-0140-7f3a"; empty: nothing is held
+};
+BOOST_DESCRIBE_STRUCT(HaltReport, (), (left))
+
 // The halt latch: a file that every keeper watches. While it exists nothing is injected.
 Result<void> set_halt(os::Host& host, const std::string& state_directory,
                       const std::string& reason);

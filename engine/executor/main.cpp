@@ -1,10 +1,11 @@
 // ordeal-executor: the only program of ordeal that runs as root on a target host.
 //
-//   --stdio                         keeper and worker; the wire on stdin and stdout
+//   --stdio [--own-scope]           keeper and worker; the wire on stdin and stdout
 //   --recover [--print] [--json]    undo what dead runs left
 //   --status [--json]               what is on this host now
-//   --halt [--reason TEXT]          stop everything here; --lift ends it
+//   --halt [--reason TEXT] [--json] stop everything here; --lift ends it. TEXT -: a line of stdin
 //   --doctor [--json]               what this kernel and user can do
+//   --protocol                      "protocol MIN MAX": which wires it can serve
 //   --helper ROLE --mark M --parent PID
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -26,6 +27,7 @@
 #include "engine/os/linux/forked_child.hpp"
 #include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/linux_host.hpp"
+#include "engine/os/linux/own_scope.hpp"
 #include "engine/os/linux/self_kill.hpp"
 #include "engine/os/linux/stream.hpp"
 #include "faults/catalogue.hpp"
@@ -142,6 +144,7 @@ int serve() {
 struct Call {
   bool print = false;
   bool json = false;
+  bool own_scope = false;
   std::string reason;
 };
 
@@ -223,21 +226,36 @@ Task<std::vector<std::string>> wait_for_nothing(os::Host& host, std::string stat
   co_return left;
 }
 
+// A reason comes from a person and stands on no command line that a shell reads.
+std::string line_of_stdin() {
+  std::string out;
+  constexpr std::size_t kLongest = 4096;
+  for (int letter; out.size() < kLongest && (letter = std::getchar()) != EOF && letter != '\n';) {
+    out += static_cast<char>(letter);
+  }
+  return out;
+}
+
 int halt_here(const Call& call) {
   asio::io_context loop{1};
   os::LinuxHost host(loop.get_executor());
-  const auto set = set_halt(host.host(), state_directory(), call.reason);
+  const std::string reason = call.reason == "-" ? line_of_stdin() : call.reason;
+  const auto set = set_halt(host.host(), state_directory(), reason);
   if (set.has_error()) return complain(set.error().message());
   const auto left = run(loop, wait_for_nothing(host.host(), state_directory()));
+  if (call.json) print_json(HaltReport{left});
+  if (call.json) return left.empty() ? 0 : kFailed;
   for (const std::string& line : left) std::printf("LEFT %s\n", printable(line).c_str());
   return left.empty() ? 0 : kFailed;
 }
 
-int lift_here() {
+int lift_here(const Call& call) {
   asio::io_context loop{1};
   os::LinuxHost host(loop.get_executor());
   const auto lifted = lift_halt(host.host(), state_directory());
-  return lifted.has_error() ? complain(lifted.error().message()) : 0;
+  if (lifted.has_error()) return complain(lifted.error().message());
+  if (call.json) print_json(HaltReport{});
+  return 0;
 }
 
 int doctor_here(const Call& call) {
@@ -281,8 +299,9 @@ int help(int count, char** arguments) {
 int usage() {
   complain("ordeal-executor " ORDEAL_VERSION
            ": started by `ordeal`.\n"
-           "  --stdio | --recover [--print] [--json] | --status [--json] | --doctor [--json]\n"
-           "  --halt [--reason TEXT] | --lift");
+           "  --stdio [--own-scope] | --protocol\n"
+           "  --recover [--print] [--json] | --status [--json] | --doctor [--json]\n"
+           "  --halt [--reason TEXT|-] [--json] | --lift [--json]");
   return kUsage;
 }
 
@@ -299,17 +318,26 @@ int dispatch(int count, char** arguments) {
       call.print = true;
     } else if (word == "--json") {
       call.json = true;
+    } else if (word == "--own-scope") {
+      call.own_scope = true;
     } else if (word == "--reason" && i + 1 < count) {
       call.reason = arguments[++i];
     } else {
       return usage();
     }
   }
-  if (what == "--stdio") return serve();
+  if (what == "--stdio") {
+    if (call.own_scope) os::enter_own_scope({"--stdio"});
+    return serve();
+  }
+  if (what == "--protocol") {
+    std::printf("protocol %d %d\n", wire::kProtocolMin, wire::kProtocolMax);
+    return 0;
+  }
   if (what == "--recover") return recover_here(call);
   if (what == "--status") return status_here(call);
   if (what == "--halt") return halt_here(call);
-  if (what == "--lift") return lift_here();
+  if (what == "--lift") return lift_here(call);
   if (what == "--doctor") return doctor_here(call);
   return usage();
 }

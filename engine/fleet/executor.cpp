@@ -4,6 +4,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "engine/base/text.hpp"
 #include "engine/os/event.hpp"
 
 namespace ordeal::fleet {
@@ -139,7 +140,9 @@ class Executor::Impl {
   void take_keeper_line(std::string_view line) {
     if (!line.starts_with(kKeeperPrefix)) {
       constexpr std::size_t kDiagnosticsKept = 2000;
-      if (diagnostics_.size() < kDiagnosticsKept) diagnostics_ += std::string(line) + "; ";
+      if (diagnostics_.size() > kDiagnosticsKept) return;
+      if (!diagnostics_.empty()) diagnostics_ += "; ";
+      diagnostics_ += printable(line);  // of the executor, or of ssh
       return;
     }
     auto report = wire::decode_keeper(line);
@@ -168,8 +171,7 @@ class Executor::Impl {
   }
 
   Task<void> lose(std::string reason) {
-    if (!diagnostics_.empty()) reason += " (" + diagnostics_ + ")";
-    lost_reason_ = reason;
+    lost_reason_ = with_diagnostics(reason);
     lost_ = true;
     outgoing_.notify();
     for (const auto& [id, pending] : pending_) pending->answered.notify();
@@ -178,7 +180,12 @@ class Executor::Impl {
     while (keeper_ && !keeper_report_ && !keeper_closed_ && clock_.now() < deadline) {
       co_await keeper_spoke_.wait_until(clock_, deadline);
     }
+    lost_reason_ = with_diagnostics(reason);  // ssh says why a little later than it ends
     if (pushed_.lost) pushed_.lost(lost_reason_, keeper_report_);
+  }
+
+  std::string with_diagnostics(const std::string& reason) const {
+    return diagnostics_.empty() ? reason : reason + " (" + diagnostics_ + ")";
   }
 
   os::Clock& clock_;

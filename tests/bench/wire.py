@@ -13,11 +13,13 @@ class Refused(Exception):
 
 class Executor:
     def __init__(self, path, state):
+        self.start([path, "--stdio"], stderr=subprocess.DEVNULL, env={
+            "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "ORDEAL_STATE": str(state),
+            "ORDEAL_POLICY": str(state / "no-policy.conf")})
+
+    def start(self, argv, **options):
         ours, theirs = socket.socketpair()
-        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "ORDEAL_STATE": str(state),
-                       "ORDEAL_POLICY": str(state / "no-policy.conf")}
-        self.process = subprocess.Popen([path, "--stdio"], stdin=theirs, stdout=theirs,
-                                        stderr=subprocess.DEVNULL, env=environment)
+        self.process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, **options)
         theirs.close()
         self.wire = ours
         self.buffer = b""
@@ -65,7 +67,7 @@ class Executor:
 
     def prepare(self, step, fault, with_, target=None):
         members = {"unit": None, "process": None, "mode": "all", "value_count": None,
-                   "value_share": None, **(target or {})}
+                   "value_share": None, "where": None, **(target or {})}
         about = next(one for one in self.hello["faults"] if one["name"] == fault)
         defaults = {one["name"]: one["default_text"] for one in about["parameters"]
                     if one["choices"] and one["default_text"] and one["kind"] != "list"}
@@ -77,9 +79,9 @@ class Executor:
         self.ask("ready", step=step, digest=digest)
         return digest
 
-    def inject(self, *steps):
+    def inject(self, *steps, lease=60_000_000):
         """Each step is (path, digest); all orders are out before the first answer is read."""
-        orders = [self.order("inject", step=step, digest=digest, lease=60_000_000)
+        orders = [self.order("inject", step=step, digest=digest, lease=lease)
                   for step, digest in steps]
         return [self.answer(order) for order in orders]
 

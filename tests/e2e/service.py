@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A service to break: answers every request with 200. Usage: service.py PORT"""
+"""A service to break: answers every request with 200. Usage: service.py PORT [ADDRESS]"""
 import http.server
 import sys
 
@@ -26,4 +26,4 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
 
-Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+Server((sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

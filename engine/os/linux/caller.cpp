@@ -41,6 +41,12 @@ std::string node_name() {
   return names.nodename;
 }
 
+std::string machine_name() {
+  utsname names{};
+  ::uname(&names);
+  return names.machine;
+}
+
 Caller caller() {
   Caller out;
   out.uid = ::getuid();

@@ -18,6 +18,7 @@ Caller caller();
 bool is_root();
 std::string kernel_release();
 std::string node_name();
+std::string machine_name();  // "x86_64"
 
 // Gives up root for good when started through sudo: groups, gid, uid, then checks that there is no
 // way back. Does nothing for a root login.

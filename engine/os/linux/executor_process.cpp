@@ -16,27 +16,11 @@
 namespace ordeal::os {
 namespace {
 
-constexpr const char* kSystemdRun = "/usr/bin/systemd-run";
-
 std::vector<std::string> clean_environment() {
   std::vector<std::string> out = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C"};
   for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY"}) {
     if (const char* value = std::getenv(name)) out.push_back(std::string(name) + "=" + value);
   }
-  return out;
-}
-
-// With systemd it gets a scope of its own: whoever ends our cgroup, such as a CI job that is
-// cancelled or a session that is closed, ends us, and it lives to put everything back.
-std::vector<std::string> command_line(const std::string& path) {
-  std::vector<std::string> out;
-  const bool systemd = ::access("/run/systemd/system", F_OK) == 0 && ::geteuid() == 0;
-  if (systemd && ::access(kSystemdRun, X_OK) == 0) {
-    out = {kSystemdRun, "--scope",   "--quiet", "--collect", "--slice=ordeal.slice",
-           "--description=ordeal executor", "--"};
-  }
-  out.push_back(path);
-  out.push_back("--stdio");
   return out;
 }
 
@@ -64,7 +48,7 @@ Result<ExecutorProcess> start_executor(const std::string& path) {
   ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, reports.write.get(), STDERR_FILENO);
   ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  std::vector<std::string> words = command_line(path);
+  std::vector<std::string> words = {path, "--stdio", "--own-scope"};
   std::vector<std::string> environment = clean_environment();
   pid_t pid = -1;
   const int problem = ::posix_spawn(&pid, words.front().c_str(), &actions, nullptr,

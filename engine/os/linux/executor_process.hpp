@@ -19,7 +19,7 @@ struct ExecutorProcess {
 };
 
 // Starts it with no descriptor but those three and a clean environment (PATH, LANG, ORDEAL_*); with
-// systemd, as root, in a scope of its own in ordeal.slice (systemd-run(1) turns into it).
+// systemd, as root, it moves into a scope of its own.
 Result<ExecutorProcess> start_executor(const std::string& path);
 
 // Waits until it has ended, at most so long, and takes its exit status.

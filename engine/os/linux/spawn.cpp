@@ -23,6 +23,7 @@ struct Child {
   std::vector<char*> environment;
   std::vector<Fd> descriptors;  // all numbers above those that the child shall have
   std::vector<const char*> cgroup_files;
+  const Identity* identity;  // or null
   bool own_session;
   bool dies_with_parent;
   pid_t parent;
@@ -56,18 +57,26 @@ bool enter_cgroup(const char* file) {
   return entered;
 }
 
+// By the bare system calls: those of libc would tell the other threads of the memory that we share.
+bool become_somebody(const Identity& who) {
+  return ::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) == 0 &&
+         ::syscall(SYS_setresgid, who.gid, who.gid, who.gid) == 0 &&
+         ::syscall(SYS_setresuid, who.uid, who.uid, who.uid) == 0;
+}
+
 // Runs in the child between vfork and exec: system calls only. Returns the step that failed.
 const char* become(Child& child) {
   reset_signals();
   soften_child();
-  if (child.dies_with_parent) {
+  for (const char* file : child.cgroup_files) {
+    if (!enter_cgroup(file)) return file;
+  }
+  if (child.identity != nullptr && !become_somebody(*child.identity)) return "change the user";
+  if (child.dies_with_parent) {  // after that: a change of user switches it off
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "PR_SET_PDEATHSIG";
     if (::getppid() != child.parent) return "find the parent";
   }
   if (child.own_session && ::setsid() < 0) return "setsid";
-  for (const char* file : child.cgroup_files) {
-    if (!enter_cgroup(file)) return file;
-  }
   for (std::size_t i = 0; i < child.descriptors.size(); ++i) {
     if (::dup2(child.descriptors[i].get(), static_cast<int>(i)) < 0) return "dup2";
   }
@@ -116,7 +125,8 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
   ORDEAL_ASSERT(!plan.argv.empty() && plan.descriptors.size() >= 3);
   TRY(auto descriptors, move_away(plan.descriptors));
   Child child{plan.path.c_str(), pointers(plan.argv), pointers(plan.environment),
-              std::move(descriptors), {}, plan.own_session, plan.dies_with_parent, ::getpid()};
+              std::move(descriptors), {}, plan.identity ? &*plan.identity : nullptr,
+              plan.own_session, plan.dies_with_parent, ::getpid()};
   for (const auto& file : plan.cgroup_files) child.cgroup_files.push_back(file.c_str());
 
   // No handler of ours may run in the child, where it would write into our memory.

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,12 @@
 #include "engine/os/linux/fd.hpp"
 
 namespace ordeal::os {
+
+struct Identity {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+};
 
 struct SpawnPlan {
   std::string path;  // absolute
@@ -20,6 +27,7 @@ struct SpawnPlan {
   bool own_session = false;       // setsid: leader of a process group of its own
   bool dies_with_parent = false;  // SIGKILL when the main thread of this process ends
   std::vector<std::string> cgroup_files;  // cgroup.procs files to enter before exec
+  std::optional<Identity> identity;       // to become; we must be root
 };
 
 struct Spawned {
