@@ -11,6 +11,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/archive.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/consent.hpp"
 #include "engine/cli/control.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/screen.hpp"
@@ -90,24 +91,6 @@ Reading read_all_files(const Options& options) {
       out.broken.push_back({file, first.place.line, "", Exit::invalid, first.text});
     }
     out.experiments.push_back(std::move(outcome.experiment));
-  }
-  return out;
-}
-
-bool is_restore_none(const model::Step& step) {
-  const auto* restore = step.with.if_contains("restore");
-  const auto* object = restore == nullptr ? nullptr : restore->if_object();
-  const auto* how = object == nullptr ? nullptr : object->if_contains("how");
-  return how != nullptr && *how == "none";
-}
-
-// What a run would do without a net, or empty.
-std::string without_net(const model::Experiment& experiment) {
-  std::string out;
-  if (experiment.abort_if_none) out = "nothing stops it early (abort_if: none)";
-  for (const model::Step* step : model::steps_of(experiment)) {
-    if (!is_restore_none(*step)) continue;
-    out += (out.empty() ? "" : ", and ") + step->name + " is NOT UNDOABLE (restore: none)";
   }
   return out;
 }
@@ -227,7 +210,9 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
     events = Archive(session.history, session.run).events_path();
     reports.push_back(run_session(std::move(session)));
     const Exit exit = exit_of(reports.back());
-    if (options.command == "plan") print_plan(options, reports.back(), root);
+    if (options.command == "plan" && options.output == Output::text) {
+      print_plan(options, reports.back(), root);
+    }
     if (options.strict && !reports.back().plan.unchecked.empty()) {
       worst = model::worse_of(worst, Exit::refused);
     }

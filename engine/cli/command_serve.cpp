@@ -7,8 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "engine/cli/actions.hpp"
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/listen.hpp"
+#include "engine/cli/paths.hpp"
 #include "engine/cli/serve.hpp"
 #include "engine/os/linux/caller.hpp"
 
@@ -22,18 +25,58 @@ int refuse(const std::string& text) {
   return static_cast<int>(Exit::refused);
 }
 
+std::string token_path() { return state_directory() + "/serve.token"; }
+
+struct Doors {
+  std::vector<serve::Listener> listeners;
+  std::vector<std::string> said;  // a line each, for whoever started us
+};
+
+// Errors say what to write instead.
+Result<Doors> open_doors(const Options& options) {
+  Doors out;
+  const std::string path = control_directory() + "/serve.sock";
+  TRY(auto local, bind_unix(path));
+  serve::Listener trusted;
+  trusted.descriptor = local.release();
+  trusted.door.trusted = true;
+  out.listeners.push_back(std::move(trusted));
+  out.said.push_back("API: unix socket " + path + ", for root");
+  if (options.listen.empty()) return out;
+  TRY(const auto address, parse_address(options.listen));
+  if (!address.loopback && !options.expose) {
+    return Error(Code::refused,
+                 fmt::format("--listen {}: other machines could reach it, and it speaks no TLS. "
+                             "Listen on 127.0.0.1 behind a reverse proxy that does, with "
+                             "--allow-host NAME; or add --expose",
+                             options.listen));
+  }
+  os::LinuxRandom random;
+  const std::string token_file = token_path();
+  TRY(auto token, token_in(token_file, random));
+  TRY(auto bound, bind_tcp(address));
+  serve::Listener tcp;
+  tcp.descriptor = bound.socket.release();
+  tcp.tcp = true;
+  tcp.door.token = std::move(token);
+  tcp.door.hosts = serve::names_of(address.host, bound.port);
+  for (const std::string& name : options.allow_hosts) tcp.door.hosts.push_back(name);
+  out.said.push_back(fmt::format("page: http://{}/", tcp.door.hosts.front()));
+  out.said.push_back("token: in " + token_file);
+  out.listeners.push_back(std::move(tcp));
+  return out;
+}
+
 }  // namespace
 
 int command_serve(const Options& options) {
-  if (options.schedule.empty() || !options.words.empty()) {
-    complain("serve needs its file: ordeal serve --schedule FILE");
+  if (!options.words.empty()) {
+    complain("serve has no arguments: ordeal serve --schedule FILE --listen 127.0.0.1:8420");
     return static_cast<int>(Exit::invalid);
   }
-  if (!os::is_root()) {
-    return refuse("serve starts runs, which need root: sudo ordeal serve --schedule " +
-                  options.schedule);
-  }
-  auto calendar = read_calendar(options.schedule);
+  if (!os::is_root()) return refuse("serve starts runs, which need root: sudo ordeal serve");
+  std::optional<schedule::Calendar> calendar = schedule::Calendar();
+  if (!options.schedule.empty()) calendar = read_calendar(options.schedule);
   if (!calendar) return static_cast<int>(Exit::invalid);
 
   constexpr unsigned kPrivate = 0700;
@@ -50,7 +93,18 @@ int command_serve(const Options& options) {
   std::error_code problem;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe", problem).string();
   if (problem) return refuse("/proc/self/exe: " + problem.message());
+  auto doors = open_doors(options);
+  if (doors.has_error()) return refuse(doors.error().message());
+  for (const std::string& line : doors.value().said) fmt::print("{}\n", line);
+
   Server server(options.schedule, self, std::move(ledger.value()));
+  Actions actions(server, self);
+  actions.restore();
+  serve::Api api(folder, server.clock(), actions,
+                 serve::Api::About{ORDEAL_VERSION, os::node_name(), options.schedule,
+                                   token_path()});
+  ApiBeside beside(actions, api, std::move(doors.value().listeners));
+  server.attach(beside);
   return server.run(std::move(*calendar));
 }
 

@@ -87,10 +87,22 @@ std::vector<std::string> runs_under_control(const std::string& directory) {
   std::error_code problem;
   for (const auto& entry : fs::directory_iterator(directory, problem)) {
     const fs::path path = entry.path();
-    if (path.extension() == kEnding) out.push_back(path.stem().string());
+    // Beside them is the socket of ordeal serve.
+    const std::string run = path.stem().string();
+    if (path.extension() == kEnding && run.starts_with("r-")) out.push_back(run);
   }
   std::sort(out.begin(), out.end());
   return out;
+}
+
+bool is_under_control(const std::string& directory, const std::string& run) {
+  const auto address = address_of(directory, run);
+  if (address.has_error()) return false;
+  const os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return true;  // not known: nothing may be called dead for our own lack of descriptors
+  const auto* to = reinterpret_cast<const sockaddr*>(&address.value());
+  if (::connect(fd.get(), to, sizeof address.value()) == 0) return true;
+  return errno == EAGAIN;  // it listens, but is busy or stopped
 }
 
 Result<boost::json::object> ask_run(const std::string& directory, const std::string& run,

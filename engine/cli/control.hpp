@@ -26,6 +26,8 @@ Task<void> serve_control(os::Fd listener, Answerer answer);
 
 // Runs that have a socket, newest last.
 std::vector<std::string> runs_under_control(const std::string& directory);
+// Whether a process listens there: a run that goes on. Never waits.
+bool is_under_control(const std::string& directory, const std::string& run);
 // Asks one run. Code::gone when nobody listens any more; its socket is removed then.
 Result<boost::json::object> ask_run(const std::string& directory, const std::string& run,
                                     const boost::json::object& question);

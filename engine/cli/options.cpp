@@ -31,7 +31,7 @@ constexpr CommandHelp kCommands[] = {
     {"abort", "abort [RUN]", "stop one run and put everything back", true},
     {"schedule", "schedule WHAT FILE",
      "validate or forecast a schedule file; also: log, resume NAME", true},
-    {"serve", "serve --schedule FILE", "run experiments when their schedule says so", true},
+    {"serve", "serve", "run experiments when their schedule says so; a page and an API", true},
     {"runs", "runs", "runs of the past", true},
     {"report", "report [RUN]", "show a run of the past", true},
     {"schema", "schema [schedule|inventory]", "the JSON Schema of a kind of file", false},
@@ -68,6 +68,10 @@ po::options_description options_of(const std::string& command) {
     add("stop-on-violation", "put back as soon as the hypothesis is violated");
     add("yes,y", "do not ask, where abort_if or restore is none");
   }
+  if (command == "plan") {
+    add("output", po::value<std::string>()->default_value("text"),
+        "text, or json (the events of the plan, a line each)");
+  }
   if (command == "plan") add("strict", "exit 3 when something could not be checked");
   if (command == "status") add("exit-code", "0: nothing of ours on this host, 9: something is");
   if (command == "recover") {
@@ -92,6 +96,11 @@ po::options_description options_of(const std::string& command) {
   }
   if (command == "serve") {
     add("schedule", po::value<std::string>(), "the schedule file; SIGHUP reads it again");
+    add("listen", po::value<std::string>(),
+        "the page and the API over HTTP, such as 127.0.0.1:8420; always at /run/ordeal/serve.sock");
+    add("expose", "--listen may be an address that other machines reach: without TLS");
+    add("allow-host", po::value<std::vector<std::string>>()->composing(),
+        "a further name by which browsers reach it, such as that of a reverse proxy; repeatable");
   }
   if (command == "runs") add("limit", po::value<std::int64_t>(), "how many (default 20)");
   add("color", po::value<std::string>()->default_value("auto"), "auto, always or never");
@@ -181,6 +190,11 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   if (command == "schedule") out.limit = 100;
   if (map.contains("days")) out.days = map["days"].as<std::int64_t>();
   if (map.contains("from")) out.from = map["from"].as<std::string>();
+  if (map.contains("listen")) out.listen = map["listen"].as<std::string>();
+  out.expose = map.contains("expose");
+  if (map.contains("allow-host")) {
+    out.allow_hosts = map["allow-host"].as<std::vector<std::string>>();
+  }
   if (map.contains("schedule")) out.schedule = map["schedule"].as<std::string>();
   if (map.contains("limit")) out.limit = map["limit"].as<std::int64_t>();
   return out;

@@ -44,6 +44,9 @@ struct Options {
   std::int64_t days = 30;  // schedule forecast
   std::string from;        // schedule forecast
   std::string schedule;    // serve: the file
+  std::string listen;      // serve: ADDRESS:PORT
+  bool expose = false;     // serve
+  std::vector<std::string> allow_hosts;  // serve
 };
 
 // Errors: one sentence with the nearest right word.

@@ -244,6 +244,10 @@ Result<void> Server::collect() {
 // ---- Wishes from outside
 Result<void> Server::reload() {
   reload_wanted_ = false;
+  if (file_.empty()) {
+    complain("there is no schedule file to read again");
+    return ok();
+  }
   auto calendar = read_calendar(file_);
   if (!calendar) {
     complain(file_ + " was not taken; the schedules stay as they were");
@@ -268,6 +272,7 @@ Result<void> Server::stop() {
   stopping_ = true;
   CHECK_OK(act(scheduler_->drain(kStopped)));
   for (auto& [schedule, flight] : flights_) flight.interrupt = kStopped;
+  if (beside_ != nullptr) beside_->stop(kStopped);
   return ok();
 }
 
@@ -307,7 +312,7 @@ Task<Result<void>> Server::step() {
 }
 
 Task<void> Server::serve() {
-  while (!stopping_ || !flights_.empty()) {
+  while (!stopping_ || busy()) {
     const Result<void> done = co_await step();
     if (done.has_error()) {
       // What cannot be recorded is not done. A restart takes up the runs that go on.
@@ -315,7 +320,7 @@ Task<void> Server::serve() {
       exit_code_ = static_cast<int>(Exit::error);
       co_return;
     }
-    if (stopping_ && flights_.empty()) co_return;
+    if (stopping_ && !busy()) co_return;
     if ((stop_wanted_ && !stopping_) || reload_wanted_) continue;
     const BootTime until = clock_.now() + patience();
     co_await wake_.wait_until(clock_, until);
@@ -345,10 +350,17 @@ int Server::run(schedule::Calendar calendar) {
     complain(begun.error().message());
     return static_cast<int>(Exit::error);
   }
-  fmt::print("{} serving {} schedule(s) of {}\n", format_wall(clock_.wall()), count, file_);
+  fmt::print("{} serving {}\n", format_wall(clock_.wall()),
+             file_.empty() ? "no schedules" : fmt::format("{} schedule(s) of {}", count, file_));
   std::fflush(stdout);
-  auto both = [this]() -> Task<void> { co_await (serve() || watch_signals()); };
-  asio::co_spawn(loop_, both(), [this](std::exception_ptr problem) {
+  auto all = [this]() -> Task<void> {
+    if (beside_ == nullptr) {
+      co_await (serve() || watch_signals());
+    } else {
+      co_await (serve() || watch_signals() || beside_->serve());
+    }
+  };
+  asio::co_spawn(loop_, all(), [this](std::exception_ptr problem) {
     if (problem) exit_code_ = static_cast<int>(Exit::error);
     loop_.stop();
   });

@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "engine/cli/beside.hpp"
 #include "engine/cli/child.hpp"
 #include "engine/os/event.hpp"
 #include "engine/os/linux/clock.hpp"
@@ -21,8 +22,17 @@ class Server {
  public:
   Server(std::string file, std::string program, store::Ledger ledger);
 
+  // Goes on beside the schedules, and is told when all is to stop. It must outlive run().
+  void attach(Beside& beside) { beside_ = &beside; }
   // Until it is told to stop. Returns the exit code.
   int run(schedule::Calendar calendar);
+
+  // For what goes on beside.
+  asio::any_io_executor executor() { return loop_.get_executor(); }
+  os::Clock& clock() { return clock_; }
+  store::Ledger& ledger() { return ledger_; }
+  const schedule::Calendar& calendar() const { return scheduler_->calendar(); }
+  void nudge() { wake_.notify(); }
 
  private:
   struct Flight {
@@ -50,6 +60,7 @@ class Server {
   Result<void> forgive();
   store::Firing firing_of(const schedule::Decision& decision) const;
   std::string output_of(const store::Firing& firing) const;
+  bool busy() const { return !flights_.empty() || (beside_ != nullptr && beside_->busy()); }
   Duration patience() const;
   void say(const std::string& schedule, WallTime due, const std::string& text) const;
 
@@ -62,6 +73,7 @@ class Server {
   os::Event wake_;
   std::optional<schedule::Scheduler> scheduler_;
   std::map<std::string, Flight> flights_;  // by schedule: it has one run at a time
+  Beside* beside_ = nullptr;
   std::int64_t resumes_ = 0;
   std::optional<BootTime> progress_written_;
   bool reload_wanted_ = false;

@@ -128,9 +128,9 @@ class Runner {
         client_(loop_.get_executor(), clock_),
         quiet_plan_(session_.options.command == "plan"),
         archive_(session_.history, session_.run),
-        screen_(quiet_plan_ ? nullptr
-                            : make_screen(session_.options, session_.run,
-                                          archive_.report_path())) {
+        screen_(quiet_plan_ && session_.options.output != Output::json
+                    ? nullptr
+                    : make_screen(session_.options, session_.run, archive_.report_path())) {
     signals_.add(SIGQUIT);
     signals_.add(SIGTSTP);
   }

@@ -179,7 +179,6 @@ class Files(Serving):
             self.assert_exit(done, 2)
             self.assertIn("schedule.yaml:3:5: unknown key `nmae` in a schedule; did you mean "
                           "`name`?", done.stderr)
-        self.assert_exit(self.ordeal("serve"), 2)
         self.assertIn("did you mean forecast?", self.ordeal("schedule", "forcast", path).stderr)
 
 

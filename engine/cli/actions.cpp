@@ -1,0 +1,396 @@
+#include "engine/cli/actions.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "engine/base/json.hpp"
+#include "engine/base/scope.hpp"
+#include "engine/base/text.hpp"
+#include "engine/cli/calendar.hpp"
+#include "engine/cli/consent.hpp"
+#include "engine/cli/control.hpp"
+#include "engine/cli/paths.hpp"
+#include "engine/executor/paths.hpp"
+#include "engine/os/linux/caller.hpp"
+#include "engine/report/render.hpp"
+#include "engine/serve/runs.hpp"
+#include "engine/spec/spec.hpp"
+#include "engine/spec/yaml.hpp"
+#include "engine/store/store.hpp"
+#include "faults/catalogue.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using boost::json::array;
+using boost::json::object;
+using model::Exit;
+using serve::Answer;
+using serve::json_answer;
+using serve::refusal;
+using serve::Submission;
+
+constexpr Duration kLook = 50ms;
+constexpr Duration kLongestPlan = 60s;
+constexpr Duration kLongestStart = 10s;  // then it goes on, and the page shows how far it is
+constexpr Duration kHostIsFresh = 10s;
+constexpr std::size_t kMostRuns = 16;
+
+std::string submitted_folder() { return serve_directory() + "/submitted"; }
+
+array problems_of(const std::vector<spec::Problem>& problems) {
+  array out;
+  for (const spec::Problem& problem : problems) {
+    out.push_back(object{{"line", problem.place.line},
+                         {"column", problem.place.column},
+                         {"text", problem.text}});
+  }
+  return out;
+}
+
+spec::Outcome parse(const Submission& submission) {
+  spec::Input input;
+  input.file = submission.file;
+  input.vars = submission.vars;
+  input.read = [&submission](const std::string& path) -> Result<std::string> {
+    if (path == submission.file) return submission.text;
+    return Error(Code::refused, "what is submitted over the API has no files beside it; "
+                                "write this part into the experiment");
+  };
+  std::vector<model::FaultDescription> faults;
+  for (const fault::Fault& fault : catalogue()) faults.push_back(fault.description);
+  return spec::parse_experiment(input, faults);
+}
+
+object summary_of(const model::Experiment& experiment) {
+  object out;
+  out["name"] = printable(experiment.name);
+  out["hypothesis"] = printable(experiment.hypothesis);
+  out["steps"] = model::steps_of(experiment).size();
+  const Duration method = model::method_duration(experiment);
+  out["method_us"] = method.count();
+  out["earliest_end_us"] =
+      (experiment.warmup + experiment.baseline + method + experiment.recovery.hold).count();
+  out["without_net"] = without_net(experiment);
+  return out;
+}
+
+Answer invalid(const spec::Outcome& outcome) {
+  object more;
+  more["problems"] = problems_of(outcome.problems);
+  return refusal(422, "invalid", "the experiment has mistakes", std::move(more));
+}
+
+// `data` of the first event of this kind, as it was written.
+object data_of(const std::string& events, std::string_view kind) {
+  std::ifstream file(events, std::ios::binary);
+  for (std::string line; std::getline(file, line);) {
+    const auto head = serve::head_of_event(line);
+    if (!head || head->kind != kind) continue;
+    auto value = json::parse(line, 4u << 20);
+    if (value.has_value() && value.value().is_object()) {
+      if (const auto* data = value.value().get_object().if_contains("data")) {
+        if (data->is_object()) return data->get_object();
+      }
+    }
+  }
+  return {};
+}
+
+array lines_of(const std::string& text) {
+  array out;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    if (end > 0) out.push_back(boost::json::string(printable(rest.substr(0, end), 2000)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out;
+}
+
+void remove_folder(const std::string& folder) {
+  std::error_code ignored;  // what stays is found at the next start
+  fs::remove_all(folder, ignored);
+}
+
+}  // namespace
+
+Actions::Actions(Server& server, std::string program)
+    : server_(server), program_(std::move(program)), cgroups_(server.clock()),
+      processes_(server.executor(), server.clock(), cgroups_) {}
+
+// ---- Experiments
+Answer Actions::validate(const Submission& submission) {
+  const spec::Outcome outcome = parse(submission);
+  object out;
+  out["valid"] = outcome.problems.empty();
+  out["problems"] = problems_of(outcome.problems);
+  out["warnings"] = problems_of(outcome.warnings);
+  if (outcome.experiment) out["experiment"] = summary_of(*outcome.experiment);
+  return json_answer(200, out);
+}
+
+// Writes the file and starts `ordeal ARGUMENTS FILE`.
+Result<Actions::Begun> Actions::begin(const Submission& submission,
+                                      std::vector<std::string> arguments) {
+  constexpr unsigned kPrivate = 0700;
+  const std::string folder =
+      submitted_folder() + "/" + Token::from_bits(random_.next()).text();
+  CHECK_OK(os::make_directories(folder, kPrivate));
+  const std::string file = folder + "/" + submission.file;
+  CHECK_OK(os::replace_file(file, submission.text));
+  for (const auto& [name, value] : submission.vars) {
+    arguments.insert(arguments.end(), {"--var", name + "=" + value});
+  }
+  if (!submission.seed.empty()) arguments.insert(arguments.end(), {"--seed", submission.seed});
+  arguments.push_back(file);
+  auto child = Child::start(program_, std::move(arguments), folder + "/output");
+  if (child.has_error()) {
+    remove_folder(folder);
+    return std::move(child.error());
+  }
+  return Begun{folder, std::move(child.value())};
+}
+
+Task<Answer> Actions::plan(Submission submission) {
+  const spec::Outcome outcome = parse(submission);
+  if (!outcome.problems.empty()) co_return invalid(outcome);
+  std::vector<std::string> arguments = {"plan", "--output", "json"};
+  auto begun = begin(submission, std::move(arguments));
+  if (begun.has_error()) co_return refusal(500, "failed", begun.error().message());
+  Begun& plan = begun.value();
+  const BootTime end = server_.clock().now() + kLongestPlan;
+  while (plan.child.lives() && server_.clock().now() < end) {
+    co_await server_.clock().sleep(kLook);
+  }
+  const Traces traces = plan.child.traces();
+  const std::string events = plan.folder + "/output.jsonl";
+  serve::FollowedRun followed(events);
+  const auto read = followed.refresh();
+  object planned = data_of(events, "plan_made");
+  if (plan.child.lives()) {
+    plan.child.interrupt("the plan took too long");
+  } else {
+    remove_folder(plan.folder);
+  }
+  const report::Report& report = followed.report();
+  if (read.has_error() || !report.verdict) {
+    co_return refusal(500, "failed", traces.complaint.empty() ? "the plan came to no end"
+                                                              : traces.complaint);
+  }
+  object out;
+  out["would_run"] = report.verdict->exit == 0;
+  out["reason"] = report.verdict->exit == 0 ? "" : printable(report.verdict->reason, 4000);
+  out["seed"] = report.about.seed;
+  out["experiment"] = summary_of(*outcome.experiment);
+  out["plan"] = report.planned ? boost::json::value(std::move(planned)) : nullptr;
+  report::Style style;
+  out["text"] = report.planned ? report::to_plan_text(report, style) : "";
+  co_return json_answer(200, out);
+}
+
+Task<Answer> Actions::start(Submission submission) {
+  if (const auto reason = halted()) {
+    co_return refusal(409, "halted", "this host is halted: " + *reason);
+  }
+  const spec::Outcome outcome = parse(submission);
+  if (!outcome.problems.empty()) co_return invalid(outcome);
+  const std::string danger = without_net(*outcome.experiment);
+  if (!danger.empty() && !submission.yes && submission.mode != "baseline-only") {
+    co_return refusal(409, "consent_required", danger + "; \"yes\": true agrees to that");
+  }
+  if (collect() >= kMostRuns) {
+    co_return refusal(409, "too_many_runs",
+                      fmt::format("{} runs that were started here go on", kMostRuns));
+  }
+  std::vector<std::string> arguments = {"run", "--output", "json"};
+  if (submission.mode != "run") arguments.push_back("--" + submission.mode);
+  if (submission.yes) arguments.push_back("--yes");
+  auto begun = begin(submission, std::move(arguments));
+  if (begun.has_error()) co_return refusal(500, "failed", begun.error().message());
+  Begun& run = begun.value();
+  flights_.push_back(Flight{run.folder, std::move(run.child), "", false, true});
+  co_return co_await settle(flights_.back());
+}
+
+// Until it is known whether the run may begin: it has made its plan, or it said no.
+Task<Answer> Actions::settle(Flight& flight) {
+  const ScopeGuard over([&flight] { flight.starting = false; });
+  const BootTime end = server_.clock().now() + kLongestStart;
+  serve::FollowedRun followed(flight.folder + "/output.jsonl");
+  for (;;) {
+    const bool lives = flight.child.lives();  // first: what it said before it ended is then read
+    const auto read = followed.refresh();
+    const report::Report& report = followed.report();
+    const std::string& run = report.about.run;
+    object more;
+    if (!run.empty()) more["run"] = run;
+    if (report.verdict && (report.verdict->exit == static_cast<int>(Exit::refused))) {
+      co_return refusal(409, "refused", printable(report.verdict->reason, 4000), std::move(more));
+    }
+    const bool on_its_way = !run.empty() && report.current_phase() >= model::Phase::baseline;
+    if (on_its_way || (report.verdict && !run.empty())) {
+      more["state"] = "running";
+      co_return json_answer(201, more);
+    }
+    if (read.has_error() || !lives) {
+      const std::string why = flight.child.traces().complaint;
+      co_return refusal(500, "failed", why.empty() ? "it ended without a word" : why,
+                        std::move(more));
+    }
+    if (server_.clock().now() >= end) {
+      if (run.empty()) co_return refusal(500, "failed", "it has not said anything in 10 s");
+      more["state"] = "running";
+      co_return json_answer(201, more);
+    }
+    co_await server_.clock().sleep(kLook);
+  }
+}
+
+Task<Answer> Actions::abort(std::string run, std::string reason) {
+  std::vector<std::string> argv = {program_, "abort", run};
+  if (!reason.empty()) argv.push_back("--reason=" + reason);
+  const auto asked = co_await ask(std::move(argv));
+  if (asked.has_error()) co_return refusal(500, "failed", asked.error().message());
+  if (asked.value().exit_code != 0) {
+    co_return refusal(409, "not_running", printable(asked.value().errors));
+  }
+  object out;
+  out["run"] = run;
+  out["accepted"] = true;
+  co_return json_answer(202, out);
+}
+
+// ---- This host
+// A command that ends by itself, as whoever we are, in our own settings.
+Task<Result<os::CommandResult>> Actions::ask(std::vector<std::string> argv) {
+  model::Command command;
+  command.argv = std::move(argv);
+  command.timeout = 120s;  // services that start again may take long
+  std::map<std::string, std::string> settings;
+  for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY", "ORDEAL_EXECUTOR"}) {
+    if (!environment(name).empty()) settings[name] = environment(name);
+  }
+  co_return co_await processes_.run(std::move(command), std::move(settings));
+}
+
+std::optional<std::string> Actions::halted() const {
+  const auto text = os::read_file(executor::halt_file(state_directory()), 4096);
+  if (text.has_error()) {
+    if (text.error().code() == Code::gone) return std::nullopt;
+    return "it cannot be read whether this host is halted: " + text.error().message();
+  }
+  std::string reason = text.value();
+  while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
+  return reason.empty() ? "no reason given" : printable(reason, 2000);
+}
+
+Task<Answer> Actions::halt(std::string reason) {
+  const auto path = executor_path();
+  if (path.has_error()) co_return refusal(500, "not_halted", path.error().message());
+  std::vector<std::string> argv = {path.value(), "--halt", "--reason", std::move(reason)};
+  const auto asked = co_await ask(std::move(argv));
+  if (asked.has_error()) co_return refusal(500, "not_halted", asked.error().message());
+  const os::CommandResult& answer = asked.value();
+  if (!answer.errors.empty()) {  // the latch itself could not be set
+    co_return refusal(500, "not_halted", printable(answer.errors, 2000));
+  }
+  object out;
+  const auto now = halted();
+  if (!now) co_return refusal(500, "not_halted", "the latch was not set");
+  out["halted"] = true;
+  out["reason"] = *now;
+  out["clean"] = answer.exit_code == 0;
+  out["left"] = lines_of(answer.output);
+  co_return json_answer(200, out);
+}
+
+Task<Answer> Actions::lift() {
+  const auto path = executor_path();
+  if (path.has_error()) co_return refusal(500, "not_lifted", path.error().message());
+  std::vector<std::string> argv = {path.value(), "--lift"};
+  const auto asked = co_await ask(std::move(argv));
+  if (asked.has_error()) co_return refusal(500, "not_lifted", asked.error().message());
+  if (asked.value().exit_code != 0) {
+    co_return refusal(500, "not_lifted", printable(asked.value().errors, 2000));
+  }
+  object out;
+  out["halted"] = false;
+  out["reason"] = "";
+  co_return json_answer(200, out);
+}
+
+Task<Result<object>> Actions::ask_executor_for(std::string what) {
+  CO_TRY(const auto path, executor_path());
+  std::vector<std::string> argv = {path, std::move(what), "--json"};
+  CO_TRY(const auto answer, co_await ask(std::move(argv)));
+  CO_TRY(auto value, json::parse(answer.output));
+  if (!value.is_object()) co_return Error(Code::failed, "ordeal-executor said nothing");
+  co_return std::move(value.get_object());
+}
+
+// It starts processes, so the answer serves everybody who asks within some seconds.
+Task<Answer> Actions::host() {
+  while (asking_host_) co_await server_.clock().sleep(kLook);
+  if (host_ && server_.clock().now() - host_asked_ < kHostIsFresh) {
+    co_return json_answer(200, *host_);
+  }
+  asking_host_ = true;
+  const ScopeGuard over([this] { asking_host_ = false; });
+  auto doctor = co_await ask_executor_for("--doctor");
+  auto status = co_await ask_executor_for("--status");
+  if (doctor.has_error()) co_return refusal(500, "failed", doctor.error().message());
+  if (status.has_error()) co_return refusal(500, "failed", status.error().message());
+  object out;
+  out["host"] = os::node_name();
+  out["kernel"] = os::kernel_release();
+  out["checked"] = format_wall(server_.clock().wall());
+  out["capabilities"] = doctor.value()["capabilities"];
+  for (const char* name : {"journals", "orphans", "dirty"}) out[name] = status.value()[name];
+  host_ = out;
+  host_asked_ = server_.clock().now();
+  co_return json_answer(200, out);
+}
+
+bool Actions::lives(const std::string& run) const {
+  return is_under_control(control_directory(), run);
+}
+
+// ---- Runs that were started here
+void Actions::restore() {
+  std::error_code problem;
+  for (const auto& entry : fs::directory_iterator(submitted_folder(), problem)) {
+    const std::string folder = entry.path().string();
+    auto child = Child::find(folder + "/output");
+    if (child && child->lives()) {
+      flights_.push_back(Flight{folder, std::move(*child), "", false, false});
+    } else {
+      remove_folder(folder);  // its events are in the history
+    }
+  }
+}
+
+std::size_t Actions::collect() {
+  for (auto flight = flights_.begin(); flight != flights_.end();) {
+    if (!flight->starting && !flight->child.lives()) {
+      remove_folder(flight->folder);
+      flight = flights_.erase(flight);
+      continue;
+    }
+    if (!flight->interrupt.empty() && !flight->told) {
+      flight->told = flight->child.interrupt(flight->interrupt);
+    }
+    ++flight;
+  }
+  return flights_.size();
+}
+
+void Actions::interrupt_all(const std::string& reason) {
+  for (Flight& flight : flights_) flight.interrupt = reason;
+}
+
+}  // namespace ordeal::cli
