@@ -57,7 +57,6 @@ void print_undos(const std::vector<wire::UndoResult>& undos, const Options& opti
 
 int command_doctor(const Options& options) {
   if (!options.inventory.empty()) return doctor_hosts(options);
-  if (!options.inventory.empty()) return doctor_hosts(options);
   auto answer = ask_for<executor::DoctorReport>({"--doctor"});
   if (answer.has_error()) return refuse(answer.error());
   bool all = true;

@@ -1,6 +1,7 @@
 // `ordeal run`, `ordeal plan`, `ordeal validate`: read every file first, then run them in order.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "engine/cli/cli.hpp"
 #include "engine/cli/consent.hpp"
 #include "engine/cli/control.hpp"
+#include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
@@ -52,6 +54,8 @@ std::string new_run_id(os::Random& random) {
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random) {
   Prepared out;
   out.run = new_run_id(random);
+  // Other hosts only; and no socket for other terminals, which only root could make.
+  if (!os::is_root() && options.command == "run") return out;
   TRY(auto path, executor_path());
   TRY(out.executor, os::start_executor(path));
   detail(fmt::format("{} is served by {}, pid {}", out.run, path, out.executor.pid));
@@ -62,12 +66,20 @@ Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Rand
 }
 
 struct Reading {
+  model::Inventory inventory = spec::local_inventory();
+  bool no_inventory = false;  // the one that was named is broken
   std::vector<std::optional<model::Experiment>> experiments;  // one for each file
   std::vector<report::NotRun> broken;
 };
 
 Reading read_all_files(const Options& options) {
   Reading out;
+  if (!options.inventory.empty()) {
+    auto inventory = read_inventory(options.inventory);
+    out.no_inventory = !inventory;
+    if (!inventory) out.broken.push_back({options.inventory, 0, "", Exit::invalid, "see above"});
+    if (inventory) out.inventory = std::move(*inventory);
+  }
   const auto known = descriptions();
   for (const std::string& file : options.words) {
     spec::Input input;
@@ -77,8 +89,9 @@ Reading read_all_files(const Options& options) {
       return os::read_file(path, spec::kMostBytes + 1);
     };
     spec::Outcome outcome = spec::parse_experiment(input, known);
-    if (outcome.experiment && options.command != "validate") {
-      outcome.problems = spec::check_hosts(*outcome.experiment, spec::local_inventory());
+    const bool hosts_known = options.command != "validate" || !options.inventory.empty();
+    if (outcome.experiment && hosts_known && !out.no_inventory) {
+      outcome.problems = spec::check_hosts(*outcome.experiment, out.inventory);
     }
     for (const auto& warning : outcome.warnings) {
       fmt::print(stderr, "{}: warning\n", spec::to_string(warning));
@@ -175,13 +188,6 @@ void print_plan(const Options& options, const report::Report& report, bool root)
   }
 }
 
-model::Inventory this_host() {
-  model::Inventory out;
-  out.hosts.emplace_back();
-  out.hosts.front().name = "local";
-  return out;
-}
-
 // `root`: the executors have it.
 int run_files(const Options& options, const os::Caller& who, std::vector<Prepared> prepared,
               const Reading& reading, bool root) {
@@ -191,7 +197,6 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
   Exit worst = Exit::upheld;
   bool stop = false;
   std::string events;
-  const model::Inventory inventory = this_host();
   for (std::size_t i = 0; i < reading.experiments.size(); ++i) {
     const model::Experiment& experiment = *reading.experiments[i];
     if (stop) {
@@ -204,7 +209,7 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
       continue;
     }
     const std::uint64_t seed = options.seed.value_or(random.next() >> 32);
-    Session session{options, experiment, inventory, prepared[i].run, seed,
+    Session session{options, experiment, reading.inventory, prepared[i].run, seed,
                     std::move(prepared[i].executor), std::move(prepared[i].control),
                     history_directory(who), who.name, root};
     events = Archive(session.history, session.run).events_path();
@@ -234,10 +239,12 @@ int command_run(const Options& options) {
   }
   const bool plan = options.command == "plan";
   const bool root = os::is_root();
+  // Hosts that are reached over ssh need no root here.
+  const bool elsewhere = !options.inventory.empty();
   const os::Caller who = os::caller();
   std::vector<Prepared> prepared;
   std::string why_not;
-  if (root || plan) {
+  if (root || plan || elsewhere) {
     os::LinuxRandom random;
     for (std::size_t i = 0; i < options.words.size() && why_not.empty(); ++i) {
       auto one = prepare(options, who, random);
@@ -263,7 +270,10 @@ int command_run(const Options& options) {
     complain(why_not);
     return static_cast<int>(Exit::refused);
   }
-  return run_files(options, who, std::move(prepared), reading, root);
+  const auto& hosts = reading.inventory.hosts;
+  const bool here = std::any_of(hosts.begin(), hosts.end(),
+                                [](const auto& host) { return !host.ssh.has_value(); });
+  return run_files(options, who, std::move(prepared), reading, root || !here);
 }
 
 int command_validate(const Options& options) {

@@ -12,6 +12,7 @@
 #include "engine/cli/control.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/screen.hpp"
+#include "engine/cli/wires.hpp"
 #include "engine/os/event.hpp"
 #include "engine/os/linux/client/client.hpp"
 #include "engine/os/linux/cgroups.hpp"
@@ -178,27 +179,18 @@ class Runner {
 
   Task<void> the_run() {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    Wires wires(executor, clock_, os::caller(), session_.inventory.ssh_config, session_.executor);
     run::Surroundings around{
         clock_, random_, probe::Tools{clock_, client_, processes_, files_}, wish_,
         session_.inventory,
-        [this, executor](const model::InventoryHost& host, fleet::Pushed pushed) {
-          return connect(executor, host, std::move(pushed));
+        [&wires](const model::InventoryHost& host, fleet::Pushed pushed) {
+          return wires.connect(host, std::move(pushed));
         }};
     run::Options options = run_options(session_);
     options.about.wall = clock_.wall();
     run::EventSink sink = [this](const model::Event& event) { take(event); };
     co_await run::run_experiment(session_.experiment, std::move(options), std::move(around),
                                  std::move(sink));
-  }
-
-  Task<Result<std::unique_ptr<fleet::Executor>>> connect(asio::any_io_executor executor,
-                                                         const model::InventoryHost& host,
-                                                         fleet::Pushed pushed) {
-    if (host.ssh) co_return Error(Code::unsupported, "no ssh yet");
-    if (!session_.executor.wire) co_return Error(Code::failed, "it was not started");
-    co_return std::make_unique<fleet::Executor>(
-        clock_, os::wire_stream(executor, session_.executor),
-        os::report_stream(executor, session_.executor), std::move(pushed));
   }
 
   void take(const model::Event& event) {

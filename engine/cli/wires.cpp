@@ -13,7 +13,9 @@ Wires::Wires(asio::any_io_executor executor, os::Clock& clock, const os::Caller&
 Task<Result<std::unique_ptr<fleet::Executor>>> Wires::connect(const model::InventoryHost& host,
                                                               fleet::Pushed pushed) {
   if (!host.ssh) {
-    if (!here_.wire) co_return Error(Code::failed, "it was not started");
+    if (!here_.wire) {
+      co_return Error(Code::refused, "it is this machine, and to change it needs root: sudo");
+    }
     co_return std::make_unique<fleet::Executor>(clock_, os::wire_stream(executor_, here_),
                                                 os::report_stream(executor_, here_),
                                                 std::move(pushed));

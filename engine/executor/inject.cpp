@@ -103,6 +103,7 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
     step->plan.step = request.step;
     step->plan.name = request.name;
     step->plan.fault = request.fault;
+    step->plan.token = Token::from_bits(host_.random().next());
     step->plan.duration = request.duration;
     step->plan.not_here = not_here;
   }

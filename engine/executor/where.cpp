@@ -29,7 +29,9 @@ Task<Result<std::string>> Session::look(model::Where where) {
   command.argv = where.exec;
   command.timeout = kLookTime;
   auto ran = co_await host_.processes().run(std::move(command));
-  CO_TRY(auto result, within("where", std::move(ran)));
+  // Not Code::gone, which says that the answer is another one.
+  if (ran.has_error()) co_return Error(Code::failed, "where: " + ran.error().message());
+  os::CommandResult result = std::move(ran.value());
   if (result.timed_out) {
     co_return Error(Code::timeout, fmt::format("where: {} has not ended after {}", program,
                                                format_duration(kLookTime)));

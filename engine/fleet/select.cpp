@@ -98,7 +98,6 @@ Error no_host(const model::Inventory& inventory, const HostSelector& selector) {
   std::string text = "no host matches " + describe(selector);
   const std::vector<std::string> unknown = unknown_in(selector, inventory);
   if (!unknown.empty()) text += ": " + join(unknown, "; ");
-  if (unknown.empty() && inventory.file.empty()) text += ": there is no --inventory FILE";
   return Error(Code::refused, text);
 }
 

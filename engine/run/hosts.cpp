@@ -63,7 +63,8 @@ Result<Side> Run::side_of(const Step& step, const HostSelector& selector) const 
   Side out;
   out.selector = &selector;
   out.candidates = fleet::candidates(around_.inventory, selector);
-  if (!step.target.where || out.candidates.empty()) {
+  if (out.candidates.empty()) return fleet::no_host(around_.inventory, selector);
+  if (!step.target.where) {
     TRY(out.selection, fleet::pick(out.candidates, selector, options_.seed, step.path));
   } else {
     // Who of them it is, they say themselves.

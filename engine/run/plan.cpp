@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/digest.hpp"
+#include "engine/fleet/knows.hpp"
 #include "engine/os/group.hpp"
 #include "engine/run/state.hpp"
 
@@ -42,10 +43,7 @@ std::vector<std::string> overlapping(const Experiment& experiment, const Step& s
 }
 
 std::string address_of(const InventoryHost& host) {
-  if (!host.ssh) return "local";
-  const std::string user = host.ssh->user.empty() ? "" : host.ssh->user + "@";
-  const std::string port = host.ssh->port ? fmt::format(":{}", *host.ssh->port) : "";
-  return "ssh://" + user + host.ssh->host + port;
+  return host.ssh ? to_string(*host.ssh) : "local";
 }
 
 std::string at(const Step& step, std::string_view text) {
@@ -98,6 +96,13 @@ Task<Result<std::vector<Site>>> Run::prepare_step(const Step& step, int round) {
   }
   std::vector<std::optional<Result<wire::Prepared>>> answers(sites.size());
   os::Group group(co_await asio::this_coro::executor);
+  std::string unknown;
+  for (const Site& site : sites) {
+    const auto knows = fleet::knows(site.member->hello, step);
+    if (knows.has_value()) continue;
+    unknown += (unknown.empty() ? "" : "\n") + at(step, knows.error().message());
+  }
+  if (!unknown.empty()) co_return Error(Code::unsupported, std::move(unknown));
   for (std::size_t i = 0; i < sites.size(); ++i) {
     StepRequest request = request_for(step, round);
     request.beside = beside(step, *sites[i].member);

@@ -27,9 +27,8 @@ class HostChecks {
  private:
   void check(const model::Step& step) {
     if (step.hosts) selector(*step.hosts);
-    if (step.between && inventory_.file.empty()) return no_inventory(step.between->first.place);
     if (step.between) selector(step.between->first);
-    if (step.between) selector(step.between->second);
+    if (step.between && !inventory_.file.empty()) selector(step.between->second);
     if (!step.hosts && !step.between && !inventory_.file.empty()) {
       problems_.error(step.place,
                       fmt::format("{}: with an inventory each step says on which hosts: target: {{ "
@@ -43,9 +42,10 @@ class HostChecks {
   }
 
   void selector(const model::HostSelector& selector) {
-    const std::vector<std::string> unknown = unknown_in(selector, inventory_);
-    if (!unknown.empty() && inventory_.file.empty()) return no_inventory(selector.place);
-    for (const std::string& text : unknown) problems_.error(selector.place, text);
+    if (inventory_.file.empty()) return no_inventory(selector.place);
+    for (const std::string& text : unknown_in(selector, inventory_)) {
+      problems_.error(selector.place, text);
+    }
   }
 
   void no_inventory(const model::Place& place) {
@@ -58,16 +58,13 @@ class HostChecks {
 
   void condition(const model::Condition& condition) {
     for (const model::Part& part : condition.parts) {
+      if (inventory_.file.empty() && !part.measure.hosts.empty()) no_inventory(condition.place);
+      if (inventory_.file.empty()) continue;
       for (const model::HostPick& pick : part.measure.hosts) {
         const std::string unknown = pick.value.empty()
                                         ? unknown_host(pick.name, inventory_)
                                         : unknown_label(pick.name, pick.value, inventory_);
-        if (unknown.empty()) continue;
-        if (inventory_.file.empty()) {
-          no_inventory(condition.place);
-        } else {
-          problems_.error(condition.place, "host(...): " + unknown);
-        }
+        if (!unknown.empty()) problems_.error(condition.place, "host(...): " + unknown);
       }
     }
   }

@@ -31,9 +31,9 @@ InventoryOutcome parse_inventory(const InventoryInput& input);
 model::Inventory local_inventory();
 
 // What keeps the experiment from running on these hosts, each at its place: a step that says
-// nothing about hosts although there is an inventory, hosts and labels that nobody has, here or in
-// `host(...)`, and any of them when there is no inventory. Empty: it fits. Whether a selection is
-// empty is for the plan.
+// nothing about hosts although there is an inventory; hosts and labels that nobody has, there or in
+// `host(...)`; any hosts when there is no inventory. Empty: it fits. Whether a selection is empty
+// is for the plan.
 std::vector<Problem> check_hosts(const model::Experiment& experiment,
                                  const model::Inventory& inventory);
 

@@ -94,7 +94,8 @@ Task<void> Pair::read_facts() {
       auto frame = frames.next();
       if (frame.has_error() || !frame.value()) break;
       auto fact = wire::decode_fact(*frame.value());
-      EXPECT_TRUE(fact.has_value());
+      EXPECT_TRUE(fact.has_value()) << *frame.value();
+      if (fact.has_error()) co_return;
       facts.push_back(std::move(fact.value()));
     }
   }

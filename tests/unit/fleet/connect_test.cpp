@@ -42,14 +42,22 @@ class NoSsh final : public os::Launcher {
   std::string shell_;
 };
 
+fs::path new_home() {
+  std::string name = testing::TempDir() + "ordeal-far-XXXXXX";
+  return ::mkdtemp(name.data());
+}
+
+os::Caller somebody_at(const fs::path& home) {
+  os::Caller out;
+  out.name = "somebody";
+  out.home = home;
+  return out;
+}
+
 class Far : public testing::Test {
  protected:
   Far() {
     std::signal(SIGPIPE, SIG_IGN);
-    std::string name = testing::TempDir() + "ordeal-far-XXXXXX";
-    home = ::mkdtemp(name.data());
-    who.name = "somebody";
-    who.home = home;
     host.name = "db-1";
     host.ssh = model::SshAddress{"", "db-1", std::nullopt};
     utsname names{};
@@ -68,16 +76,13 @@ class Far : public testing::Test {
   Result<Reached> reach_it() { return loop.run(reach(route(), host, {"--stdio"})); }
   fs::path copy() const { return home / ".cache/ordeal" / ("ordeal-executor-" + file.sha256); }
 
-  fs::path home;
-  os::Caller who;
+  fs::path home = new_home();
+  os::Caller who = somebody_at(home);
   model::InventoryHost host;
   ExecutorFile file;
   os::Loop loop;
-  os::LinuxLauncher real{loop.executor(), prepared()};
+  os::LinuxLauncher real{loop.executor(), who};
   NoSsh ssh{real, "sh"};
-
- private:
-  const os::Caller& prepared() const { return who; }
 };
 
 TEST_F(Far, CopiesTheExecutorTheFirstTimeOnly) {

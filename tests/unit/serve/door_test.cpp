@@ -6,6 +6,7 @@ namespace ordeal::serve {
 namespace {
 
 const std::string kToken(64, 'a');
+const std::string kBearer = "Bearer " + kToken;
 
 Door tcp_door() {
   Door out;
@@ -108,11 +109,11 @@ TEST(Door, OnlyKnownMethodsAndBodies) {
   }
   for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "",
                            "multipart/form-data; boundary=application/json"}) {
-    Claims claims = post("Bearer " + kToken);
+    Claims claims = post(kBearer);
     claims.content_type = type;
     EXPECT_EQ(status(claims, tcp_door()), 415) << type;
   }
-  Claims yaml = post("Bearer " + kToken);
+  Claims yaml = post(kBearer);
   yaml.content_type = "Application/YAML; charset=utf-8";
   EXPECT_EQ(status(yaml, tcp_door()), 200);
 }

@@ -230,7 +230,8 @@ TEST(CheckHosts, WithAnInventoryEveryStepSaysWhere) {
 TEST(CheckHosts, WithoutAnInventoryNamesMeanNothing) {
   EXPECT_EQ(fit(step_for("{ labels: { role: app } }"), local_inventory()),
             "test.yaml:8:41: hosts are named here, and there is no inventory: --inventory FILE\n");
-  EXPECT_EQ(fit(step_for("{ names: [local] }"), local_inventory()), "");
+  EXPECT_EQ(fit(step_for("{}"), local_inventory()),
+            "test.yaml:8:41: hosts are named here, and there is no inventory: --inventory FILE\n");
   EXPECT_EQ(fit("  - { fault: network.partition, between: [ {}, {} ], duration: 30s }\n",
                 local_inventory()),
             "test.yaml:8:44: hosts are named here, and there is no inventory: --inventory FILE\n");
