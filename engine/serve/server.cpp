@@ -207,12 +207,12 @@ Task<bool> Server::exchange(std::shared_ptr<Connection> connection) {
     const auto read = read_target(text_of(head.target()), request);
     if (read.has_error()) away = refusal(400, "bad_request", read.error().message());
   }
+  const bool keep_alive = parser.is_done() && parser.keep_alive();
   if (away) {
-    const bool keep = co_await send(connection, std::move(*away), parser.keep_alive());
+    const bool keep = co_await send(connection, std::move(*away), keep_alive);
     if (!keep) co_await linger(connection);
     co_return keep;
   }
-  const bool keep_alive = parser.keep_alive();
   request.body = std::move(parser.get().body());
   connection->deadline = api_.clock().now() + limits_.answering;
   Answer answer = co_await api_.answer(std::move(request));

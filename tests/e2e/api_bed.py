@@ -12,24 +12,25 @@ import time
 from harness import EndToEnd, wait_until
 from openapi import Description
 
-# Pauses a process that the other service's process cannot feel: no bound that a slow machine misses.
+# Pauses a process that the other one cannot feel. What has a rate is only measured: no bound that a
+# machine under load could miss.
 EXPERIMENT = """\
 version: 1
 name: pause-one-of-two
 hypothesis: The one who looks does not notice.
 slis:
   watched: {{ process: {{ argv: "*service.py {port}", every: 1s }} }}
-  page: {{ http: {{ url: "http://127.0.0.1:{port}/", rate: 10/s, timeout: 5s }} }}
-steady_state: [ watched.up, page.success >= 50% ]
-during: [ page.success >= 50% ]
-abort_if: [ page.success < 10% over 5s ]
+  page: {{ http: {{ url: "http://127.0.0.1:{port}/", rate: 5/s, timeout: 5s }} }}
+steady_state: [ watched.up ]
+during: [ watched.up ]
+abort_if: [ host.memory_available < 1% ]
 baseline: 5s
 warmup: 0s
 method:
   - fault: process.pause
     target: {{ process: {{ argv: "*service.py {other}" }} }}
     duration: {duration}
-recovery: {{ within: 20s, hold: 1s }}
+recovery: {{ within: 20s, hold: 2s }}
 """
 
 

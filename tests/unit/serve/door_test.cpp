@@ -22,7 +22,8 @@ Claims get() {
   return out;
 }
 
-Claims post(const std::string& authorization) {
+// The text must outlive the claims.
+Claims post(std::string_view authorization) {
   Claims out = get();
   out.method = "POST";
   out.content_type = "application/json";
@@ -51,20 +52,20 @@ TEST(Door, ReadingNeedsAKnownHost) {
 }
 
 TEST(Door, ChangesNeedTheToken) {
-  const std::string bearer = "Bearer " + kToken;
-  EXPECT_EQ(status(post(bearer), tcp_door()), 200);
-  EXPECT_EQ(status(post("bearer " + kToken), tcp_door()), 200);
-  std::string wrong = bearer;
+  EXPECT_EQ(status(post(kBearer), tcp_door()), 200);
+  const std::string lower_case = "bearer " + kToken;
+  EXPECT_EQ(status(post(lower_case), tcp_door()), 200);
+  std::string wrong = kBearer;
   wrong.back() = 'b';
   for (const std::string& text : {std::string(), wrong, "Basic " + kToken, kToken,
-                                  bearer.substr(0, bearer.size() - 1), bearer + "a",
+                                  kBearer.substr(0, kBearer.size() - 1), kBearer + "a",
                                   std::string("Bearer "), std::string("Bearer")}) {
     EXPECT_EQ(status(post(text), tcp_door()), 401) << text;
   }
   Claims lift = get();
   lift.method = "DELETE";
   EXPECT_EQ(status(lift, tcp_door()), 401);
-  lift.authorization = bearer;
+  lift.authorization = kBearer;
   EXPECT_EQ(status(lift, tcp_door()), 200);
 }
 
@@ -76,14 +77,13 @@ TEST(Door, WithoutATokenNobodyChangesAnything) {
 }
 
 TEST(Door, PagesOfOthersAreTurnedAway) {
-  const std::string bearer = "Bearer " + kToken;
-  Claims own = post(bearer);
+  Claims own = post(kBearer);
   own.origin = "http://127.0.0.1:8420";
   own.fetch_site = "same-origin";
   EXPECT_EQ(status(own, tcp_door()), 200);
   for (const char* origin : {"http://evil.example", "null", "http://127.0.0.1:9999",
                              "http://127.0.0.1:8420.evil.example", "file://", "127.0.0.1:8420"}) {
-    Claims claims = post(bearer);
+    Claims claims = post(kBearer);
     claims.origin = origin;
     EXPECT_EQ(status(claims, tcp_door()), 403) << origin;
     claims.method = "GET";
@@ -95,7 +95,7 @@ TEST(Door, PagesOfOthersAreTurnedAway) {
   EXPECT_EQ(status(hidden, tcp_door()), 403);
   hidden.fetch_mode = "navigate";  // a link that a person followed
   EXPECT_EQ(status(hidden, tcp_door()), 200);
-  Claims form = post(bearer);
+  Claims form = post(kBearer);
   form.fetch_site = "same-site";
   form.fetch_mode = "navigate";
   EXPECT_EQ(status(form, tcp_door()), 403);
