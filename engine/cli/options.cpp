@@ -49,11 +49,11 @@ po::options_description options_of(const std::string& command) {
     add("var", po::value<std::vector<std::string>>()->composing(),
         "NAME=VALUE for a variable of the file; repeatable");
   }
-  const bool hosts = runs || command == "doctor" || command == "status" || command == "recover" ||
+  const bool hosts = reads || command == "doctor" || command == "status" || command == "recover" ||
                      command == "halt";
   if (hosts) {
     add("inventory", po::value<std::string>(),
-        runs ? "the hosts that the file may name" : "do it on every host of this inventory file");
+        reads ? "the hosts that the file may name" : "do it on every host of this inventory file");
   }
   if (runs) add("seed", po::value<std::uint64_t>(), "repeat the random choices of an earlier run");
   if (command == "run") {

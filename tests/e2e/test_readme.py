@@ -52,6 +52,13 @@ class Readme(EndToEnd):
             self.assert_exit(done, 0)
             self.assertEqual(done.stderr, "")
 
+    def test_three_hosts_fit_together(self):
+        inventory, experiment = blocks(ROOT / "docs/guides/three-hosts.md", "yaml")
+        done = self.ordeal("validate", "--inventory", self.write(inventory, "hosts.yaml"),
+                           self.write(experiment))
+        self.assert_exit(done, 0)
+        self.assertEqual(done.stderr, "")
+
 
 class Pages(unittest.TestCase):
     def test_every_link_leads_somewhere(self):
