@@ -75,7 +75,8 @@ class Executor:
                    "with": {**defaults, **with_},
                    "duration": 600_000_000, "seed": 1, "zero_magnitude": False,
                    "beside": []}
-        digest = self.ask("prepare", request=request)["digest"]
+        self.last_prepared = self.ask("prepare", request=request)
+        digest = self.last_prepared["digest"]
         self.ask("ready", step=step, digest=digest)
         return digest
 
