@@ -55,19 +55,20 @@ class Dialogue {
   bool late() const { return late_; }
   const std::string& errors() const { return errors_; }
   std::string chatter() const { return printable(chatter_, 200); }
+  // What came behind the last line.
+  std::string take_rest() { return std::move(buffer_); }
 
  private:
   Task<void> listen() {
-    std::string buffer;
     while (!last_) {
       auto bytes = co_await program_.wire->read_some(kReadSize);
       if (bytes.has_error()) co_return;
-      buffer += bytes.value();
-      for (std::size_t end; !last_ && (end = buffer.find('\n')) != buffer.npos;) {
-        take(std::string_view(buffer).substr(0, end));
-        buffer.erase(0, end + 1);
+      buffer_ += bytes.value();
+      for (std::size_t end; !last_ && (end = buffer_.find('\n')) != buffer_.npos;) {
+        take(std::string_view(buffer_).substr(0, end));
+        buffer_.erase(0, end + 1);
       }
-      if (buffer.size() > kLongestLine || chatter_.size() > kMostChatter) co_return;
+      if (buffer_.size() > kLongestLine || chatter_.size() > kMostChatter) co_return;
     }
   }
 
@@ -110,6 +111,7 @@ class Dialogue {
   os::Event need_;
   bool late_ = false;
   std::optional<FarWord> last_;
+  std::string buffer_;
   std::string errors_;
   std::string chatter_;
 };
@@ -141,6 +143,7 @@ Task<Result<Reached>> reach(Route route, model::InventoryHost host,
   if (!word || word->kind != FarWord::Kind::ready) co_return failure(route, host, dialogue);
   Reached out;
   out.program = std::move(program);
+  out.begun = dialogue.take_rest();
   out.how = word->what;
   out.path = word->text;
   co_return out;
@@ -159,6 +162,7 @@ Task<Result<FarAnswer>> ask_far(Route route, model::InventoryHost host,
   FarAnswer out;
   out.how = reached.how;
   out.path = reached.path;
+  out.output = std::move(reached.begun);
   auto both = collect(*reached.program.wire, out.output, kMostOutput) &&
               collect(*reached.program.errors, out.errors, kMostErrors);
   auto alarm = clock.sleep_until(deadline);

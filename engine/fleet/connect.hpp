@@ -16,7 +16,8 @@ struct Route {
 };
 
 struct Reached {
-  os::Program program;  // the next byte on its wire is the executor's
+  os::Program program;
+  std::string begun;    // what the executor has said already; --stdio waits to be spoken to
   std::string how;      // "installed", "found" or "copied"
   std::string path;     // of the executor there
 };
