@@ -171,6 +171,7 @@ array hosts_of(const Report& report) {
     }
     out.push_back(object{{"host", host.host},
                          {"clean", host.clean},
+                         {"lost", host.lost},
                          {"residue", std::move(residue)},
                          {"changed_by_others", texts(host.changed_by_others)},
                          {"kept", texts(host.kept)}});
