@@ -12,11 +12,13 @@
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/consent.hpp"
 #include "engine/cli/control.hpp"
+#include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
-#include "engine/executor/paths.hpp"
+#include "engine/cli/tool.hpp"
 #include "engine/os/linux/caller.hpp"
 #include "engine/report/render.hpp"
 #include "engine/serve/runs.hpp"
+#include "engine/spec/inventory.hpp"
 #include "engine/spec/spec.hpp"
 #include "engine/spec/yaml.hpp"
 #include "engine/store/store.hpp"
@@ -26,6 +28,7 @@ namespace ordeal::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace asio::experimental::awaitable_operators;
 using boost::json::array;
 using boost::json::object;
 using model::Exit;
@@ -50,20 +53,6 @@ array problems_of(const std::vector<spec::Problem>& problems) {
                          {"text", problem.text}});
   }
   return out;
-}
-
-spec::Outcome parse(const Submission& submission) {
-  spec::Input input;
-  input.file = submission.file;
-  input.vars = submission.vars;
-  input.read = [&submission](const std::string& path) -> Result<std::string> {
-    if (path == submission.file) return submission.text;
-    return Error(Code::refused, "what is submitted over the API has no files beside it; "
-                                "write this part into the experiment");
-  };
-  std::vector<model::FaultDescription> faults;
-  for (const fault::Fault& fault : catalogue()) faults.push_back(fault.description);
-  return spec::parse_experiment(input, faults);
 }
 
 object summary_of(const model::Experiment& experiment) {
@@ -112,6 +101,19 @@ array lines_of(const std::string& text) {
   return out;
 }
 
+// What `ordeal halt --inventory` said, when that was not good. Whether it was.
+bool add_far(const Result<os::CommandResult>& far, array& left) {
+  if (far.has_error()) {
+    left.push_back(boost::json::string("the inventory was not asked: " + far.error().message()));
+    return false;
+  }
+  if (far.value().exit_code == 0) return true;
+  for (const std::string& text : {far.value().output, far.value().errors}) {
+    for (const auto& line : lines_of(text)) left.push_back(line);
+  }
+  return false;
+}
+
 void remove_folder(const std::string& folder) {
   std::error_code ignored;  // what stays is found at the next start
   fs::remove_all(folder, ignored);
@@ -119,11 +121,36 @@ void remove_folder(const std::string& folder) {
 
 }  // namespace
 
-Actions::Actions(Server& server, std::string program)
-    : server_(server), program_(std::move(program)), cgroups_(server.clock()),
-      processes_(server.executor(), server.clock(), cgroups_) {}
+Actions::Actions(Server& server, std::string program, std::string inventory)
+    : server_(server), program_(std::move(program)), inventory_(std::move(inventory)),
+      cgroups_(server.clock()), processes_(server.executor(), server.clock(), cgroups_) {}
 
 // ---- Experiments
+spec::Outcome Actions::parse(const Submission& submission) const {
+  spec::Input input;
+  input.file = submission.file;
+  input.vars = submission.vars;
+  input.read = [&submission](const std::string& path) -> Result<std::string> {
+    if (path == submission.file) return submission.text;
+    return Error(Code::refused, "what is submitted over the API has no files beside it; "
+                                "write this part into the experiment");
+  };
+  std::vector<model::FaultDescription> faults;
+  for (const fault::Fault& fault : catalogue()) faults.push_back(fault.description);
+  spec::Outcome out = spec::parse_experiment(input, faults);
+  if (!out.experiment) return out;
+  model::Inventory inventory = spec::local_inventory();
+  if (!inventory_.empty()) {
+    auto read = read_inventory(inventory_);
+    if (read) inventory = std::move(*read);
+    if (!read) out.problems.push_back({{}, "the inventory of this server is broken: see its log"});
+  }
+  const auto unknown = spec::check_hosts(*out.experiment, inventory);
+  out.problems.insert(out.problems.end(), unknown.begin(), unknown.end());
+  return out;
+}
+
+
 Answer Actions::validate(const Submission& submission) {
   const spec::Outcome outcome = parse(submission);
   object out;
@@ -146,6 +173,7 @@ Result<Actions::Begun> Actions::begin(const Submission& submission,
   for (const auto& [name, value] : submission.vars) {
     arguments.insert(arguments.end(), {"--var", name + "=" + value});
   }
+  if (!inventory_.empty()) arguments.insert(arguments.end(), {"--inventory", inventory_});
   if (!submission.seed.empty()) arguments.insert(arguments.end(), {"--seed", submission.seed});
   arguments.push_back(file);
   auto child = Child::start(program_, std::move(arguments), folder + "/output");
@@ -278,49 +306,84 @@ Task<Result<os::CommandResult>> Actions::ask(std::vector<std::string> argv) {
   co_return co_await processes_.run(std::move(command), std::move(settings));
 }
 
-std::optional<std::string> Actions::halted() const {
-  const auto text = os::read_file(executor::halt_file(state_directory()), 4096);
-  if (text.has_error()) {
-    if (text.error().code() == Code::gone) return std::nullopt;
-    return "it cannot be read whether this host is halted: " + text.error().message();
+std::optional<std::string> Actions::halted() const { return halted_here(); }
+
+// The same on every host of the inventory; without one there is nothing to ask.
+Task<Result<os::CommandResult>> Actions::ask_inventory(std::vector<std::string> argv) {
+  if (inventory_.empty()) co_return os::CommandResult();
+  argv.insert(argv.begin(), program_);
+  argv.insert(argv.end(), {"--inventory", inventory_});
+  co_return co_await ask(std::move(argv));
+}
+
+// A run that works on other hosts alone does not see the latch of this one. Those that see it have
+// stopped by themselves a moment later, and say so. The answer: what still goes on.
+Task<std::vector<std::string>> Actions::stop_runs(std::string reason) {
+  constexpr Duration kLatch = 300ms;
+  constexpr Duration kPatience = 60s;
+  co_await server_.clock().sleep(kLatch);
+  std::vector<std::string> runs = runs_under_control(control_directory());
+  for (const std::string& run : runs) {
+    std::vector<std::string> argv = {program_, "abort", run, "--reason=halt: " + reason};
+    const auto asked = co_await ask(std::move(argv));
+    if (asked.has_error()) continue;  // it is among those that still go on
   }
-  std::string reason = text.value();
-  while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
-  return reason.empty() ? "no reason given" : printable(reason, 2000);
+  const BootTime end = server_.clock().now() + kPatience;
+  std::vector<std::string> left;
+  for (;;) {
+    left.clear();
+    for (const std::string& run : runs) {
+      if (lives(run)) left.push_back("run " + run + " still goes on");
+    }
+    if (left.empty() || server_.clock().now() >= end) co_return left;
+    co_await server_.clock().sleep(kLook);
+  }
 }
 
 Task<Answer> Actions::halt(std::string reason) {
   const auto path = executor_path();
   if (path.has_error()) co_return refusal(500, "not_halted", path.error().message());
-  std::vector<std::string> argv = {path.value(), "--halt", "--reason", std::move(reason)};
-  const auto asked = co_await ask(std::move(argv));
+  if (reason == "-") reason = "(-)";  // to the executor that is its stdin
+  std::vector<std::string> here = {path.value(), "--halt", "--reason", reason};
+  std::vector<std::string> everywhere = {"halt", "--reason=" + reason};
+  const auto done = co_await (ask(std::move(here)) && ask_inventory(std::move(everywhere)) &&
+                              stop_runs(reason));
+  const Result<os::CommandResult>& asked = std::get<0>(done);
+  const Result<os::CommandResult>& far = std::get<1>(done);
   if (asked.has_error()) co_return refusal(500, "not_halted", asked.error().message());
-  const os::CommandResult& answer = asked.value();
-  if (!answer.errors.empty()) {  // the latch itself could not be set
-    co_return refusal(500, "not_halted", printable(answer.errors, 2000));
+  if (!asked.value().errors.empty()) {  // the latch itself could not be set
+    co_return refusal(500, "not_halted", printable(asked.value().errors, 2000));
   }
-  object out;
   const auto now = halted();
   if (!now) co_return refusal(500, "not_halted", "the latch was not set");
+  array left = lines_of(asked.value().output);
+  for (const std::string& line : std::get<2>(done)) left.push_back(boost::json::string(line));
+  const bool far_clean = add_far(far, left);
+  object out;
   out["halted"] = true;
   out["reason"] = *now;
-  out["clean"] = answer.exit_code == 0;
-  out["left"] = lines_of(answer.output);
+  out["clean"] = asked.value().exit_code == 0 && std::get<2>(done).empty() && far_clean;
+  out["left"] = std::move(left);
   co_return json_answer(200, out);
 }
 
 Task<Answer> Actions::lift() {
   const auto path = executor_path();
   if (path.has_error()) co_return refusal(500, "not_lifted", path.error().message());
-  std::vector<std::string> argv = {path.value(), "--lift"};
-  const auto asked = co_await ask(std::move(argv));
+  std::vector<std::string> here = {path.value(), "--lift"};
+  const auto asked = co_await ask(std::move(here));
   if (asked.has_error()) co_return refusal(500, "not_lifted", asked.error().message());
   if (asked.value().exit_code != 0) {
     co_return refusal(500, "not_lifted", printable(asked.value().errors, 2000));
   }
+  std::vector<std::string> everywhere = {"halt", "--lift"};
+  const auto far = co_await ask_inventory(std::move(everywhere));
+  array left;
+  add_far(far, left);
   object out;
   out["halted"] = false;
   out["reason"] = "";
+  out["left"] = std::move(left);
   co_return json_answer(200, out);
 }
 

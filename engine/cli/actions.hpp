@@ -14,12 +14,14 @@
 #include "engine/os/linux/random.hpp"
 #include "engine/serve/actions.hpp"
 #include "engine/serve/server.hpp"
+#include "engine/spec/spec.hpp"
 
 namespace ordeal::cli {
 
 class Actions final : public serve::Actions {
  public:
-  Actions(Server& server, std::string program);
+  // `inventory`: the file with the hosts that experiments may name, or empty.
+  Actions(Server& server, std::string program, std::string inventory);
 
   serve::Answer validate(const serve::Submission& submission) override;
   Task<serve::Answer> plan(serve::Submission submission) override;
@@ -57,10 +59,14 @@ class Actions final : public serve::Actions {
   Result<Begun> begin(const serve::Submission& submission, std::vector<std::string> arguments);
   Task<serve::Answer> settle(Flight& flight);
   Task<Result<os::CommandResult>> ask(std::vector<std::string> argv);
+  Task<Result<os::CommandResult>> ask_inventory(std::vector<std::string> argv);
+  Task<std::vector<std::string>> stop_runs(std::string reason);
+  spec::Outcome parse(const serve::Submission& submission) const;
   Task<Result<boost::json::object>> ask_executor_for(std::string what);
 
   Server& server_;
   std::string program_;
+  std::string inventory_;
   os::LinuxRandom random_;
   os::LinuxCgroups cgroups_;
   os::LinuxProcesses processes_;

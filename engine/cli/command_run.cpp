@@ -18,6 +18,7 @@
 #include "engine/cli/paths.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
+#include "engine/cli/tool.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/random.hpp"
@@ -255,6 +256,10 @@ int command_run(const Options& options) {
     why_not = fmt::format("run changes this host and needs root (it drops it before it reads the "
                           "file): sudo ordeal run {}",
                           fmt::join(options.words, " "));
+  }
+  // Executors of other hosts know nothing of our own latch.
+  if (const auto reason = halted_here(); elsewhere && !plan && reason) {
+    why_not = "this machine is halted: " + *reason + "; lift it with: sudo ordeal halt --lift";
   }
   if (!plan) os::go_before_others();  // after the executors: what they start is not to go first
   if (auto dropped = os::become_caller(who); dropped.has_error()) {

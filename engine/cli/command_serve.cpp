@@ -10,6 +10,7 @@
 #include "engine/cli/actions.hpp"
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/hosts.hpp"
 #include "engine/cli/listen.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/serve.hpp"
@@ -78,6 +79,9 @@ int command_serve(const Options& options) {
   std::optional<schedule::Calendar> calendar = schedule::Calendar();
   if (!options.schedule.empty()) calendar = read_calendar(options.schedule);
   if (!calendar) return static_cast<int>(Exit::invalid);
+  if (!options.inventory.empty() && !read_inventory(options.inventory)) {
+    return static_cast<int>(Exit::invalid);
+  }
 
   constexpr unsigned kPrivate = 0700;
   const std::string folder = serve_directory();
@@ -98,11 +102,11 @@ int command_serve(const Options& options) {
   for (const std::string& line : doors.value().said) fmt::print("{}\n", line);
 
   Server server(options.schedule, self, std::move(ledger.value()));
-  Actions actions(server, self);
+  Actions actions(server, self, options.inventory);
   actions.restore();
   serve::Api api(folder, server.clock(), actions,
                  serve::Api::About{ORDEAL_VERSION, os::node_name(), options.schedule,
-                                   token_path()});
+                                   token_path(), options.inventory});
   ApiBeside beside(actions, api, std::move(doors.value().listeners));
   server.attach(beside);
   return server.run(std::move(*calendar));

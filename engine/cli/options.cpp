@@ -96,6 +96,8 @@ po::options_description options_of(const std::string& command) {
   }
   if (command == "serve") {
     add("schedule", po::value<std::string>(), "the schedule file; SIGHUP reads it again");
+    add("inventory", po::value<std::string>(),
+        "the hosts that experiments of the API may name; a halt on the page is for all of them");
     add("listen", po::value<std::string>(),
         "the page and the API over HTTP, such as 127.0.0.1:8420; always at /run/ordeal/serve.sock");
     add("expose", "--listen may be an address that other machines reach: without TLS");

@@ -3,7 +3,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "engine/base/text.hpp"
 #include "engine/cli/paths.hpp"
+#include "engine/executor/paths.hpp"
+#include "engine/os/linux/caller.hpp"
 #include "engine/os/linux/cgroups.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/processes.hpp"
@@ -46,6 +49,18 @@ Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
   loop.run();
   if (!ended) return Error(Code::failed, "ordeal-executor did not answer");
   return *std::move(ended);
+}
+
+std::optional<std::string> halted_here() {
+  constexpr std::size_t kLongest = 4096;
+  const auto text = os::read_file(executor::halt_file(state_directory()), kLongest);
+  if (text.has_error()) {
+    if (text.error().code() == Code::gone || !os::is_root()) return std::nullopt;
+    return "it cannot be read whether this host is halted: " + text.error().message();
+  }
+  std::string reason = text.value();
+  while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
+  return reason.empty() ? "no reason given" : printable(reason, kLongest / 2);
 }
 
 }  // namespace ordeal::cli

@@ -1,6 +1,7 @@
 // Asks `ordeal-executor` something that ends by itself: --status, --recover, --doctor, --halt.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,5 +34,9 @@ Result<Answer> decode_answer(const std::string& output, const std::string& error
   }
   return json::decode<Answer>(value.value(), json::Unknown::ignored);
 }
+
+// Why this machine is halted, printable; nothing when it is not. What cannot be read counts as a
+// halt, unless we are not root: then it is not ours to know.
+std::optional<std::string> halted_here();
 
 }  // namespace ordeal::cli

@@ -179,6 +179,7 @@ Task<Answer> Api::health(Request) {
   out["halted"] = actions_.halted().has_value();
   out["schedule"] = about_.schedule;
   out["token_file"] = about_.token_file;
+  out["inventory"] = about_.inventory;
   const auto rows = runs_.list(1);
   out["running"] = runs_.running();
   if (rows.has_error()) co_return failed(rows.error());

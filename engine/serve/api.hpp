@@ -18,6 +18,7 @@ class Api {
     std::string host;
     std::string schedule;  // the schedule file, or empty
     std::string token_file;
+    std::string inventory;  // the file, or empty
   };
   Api(std::string history, os::Clock& clock, Actions& actions, About about);
 

@@ -185,7 +185,7 @@ class RunFold {
                 break;
             case "abort":
                 this.abort = { ...data, at: event.t_us };
-                this.say(event.t_us, "bad", `ABORT: ${data.text}`);
+                this.say(event.t_us, this.wasStopped() ? "warning" : "bad", `${this.stopWord()}: ${data.text}`);
                 break;
             case "abort_done":
                 this.abortLatency = data.latency;
@@ -212,6 +212,9 @@ class RunFold {
                 break;
         }
     }
+    // By a person's wish, which is no verdict about the service.
+    wasStopped() { return ["person", "halt"].includes(this.abort?.cause); }
+    stopWord() { return this.wasStopped() ? "STOPPED" : "ABORT"; }
     touched() { return [...this.steps.values()].some(step => step.injecting !== null); }
     phase() { return this.phases[this.phases.length - 1] || null; }
     // Where faults are or were in force: begin and end (null: still).
@@ -230,7 +233,7 @@ class RunFold {
     onStart(data) {
         this.about = data;
         this.conditions = (data.conditions || []).map((info) => ({
-            id: info.id, list: info.list, text: info.text, latest: null, final: false
+            id: info.id, list: info.list, text: info.text, latest: null, bad: false
         }));
     }
     onPlan(data) {
@@ -287,15 +290,18 @@ class RunFold {
         const row = this.conditions.find(one => one.id === data.id);
         if (!row)
             return;
-        const before = row.latest?.truth;
         row.latest = data;
-        row.final = data.final === true;
-        const bad = row.list === "abort_if" ? data.truth === "holds" : data.truth === "broken";
-        if (before !== data.truth && (bad || (before !== undefined && data.truth !== "unknown"))) {
-            this.say(when, bad ? "bad" : "good", `${row.text}: ${bad ? (row.list === "abort_if" ? "reached" : "broken") : "holds again"}`
-                + (data.measured_text ? `, ${data.measured_text}` : "")
-                + (bad && data.problem ? ` (${data.problem})` : ""));
-        }
+        if (data.truth === "unknown")
+            return; // says nothing about what was known before
+        const abort = row.list === "abort_if";
+        const bad = data.truth === (abort ? "holds" : "broken");
+        if (bad === row.bad)
+            return;
+        row.bad = bad;
+        const word = abort ? (bad ? "reached" : "no longer reached") : (bad ? "broken" : "holds again");
+        this.say(when, bad ? "bad" : "good", `${row.text}: ${word}`
+            + (data.measured_text ? `, ${data.measured_text}` : "")
+            + (bad && data.problem ? ` (${data.problem})` : ""));
     }
     onStep(when, data) {
         const key = `${data.step} ${data.host}`;
@@ -488,7 +494,8 @@ class EventFeed {
 function measuresOf(series) {
     const name = series.sli + (series.host && series.host !== "local" ? ` (${series.host})` : "");
     if (!series.request) {
-        return [{ key: `${series.sli} ${series.host}`, title: name, unit: series.unit,
+        const flag = series.kind === "process";
+        return [{ key: `${series.sli} ${series.host}`, title: name, unit: flag ? "flag" : series.unit,
                 point: second => second.value,
                 bound: one => boundOf(one, series.sli, () => true) }];
     }
@@ -520,6 +527,8 @@ function boundOf(condition, sli, fits) {
 function withUnit(value, unit) {
     if (value === null || value === undefined)
         return "no data";
+    if (unit === "flag")
+        return value ? "up" : "down";
     if (unit === "%")
         return `${value >= 99.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)}%`;
     if (unit === "B")
@@ -627,7 +636,7 @@ class Chart {
         this.plot = new uPlot({
             width: this.plotPlace.clientWidth, height: 150,
             legend: { show: false },
-            padding: [6, 8, 0, 0],
+            padding: [6, 20, 0, 0],
             cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false },
                 sync: { key: "run" } },
             scales: { x: { time: false, range: (_, low, high) => [low || 0, Math.max(high || 0, 10)] },
@@ -650,6 +659,8 @@ class Chart {
     tickText(tick) {
         if (this.measure.unit === "%" && tick > 100)
             return ""; // room above the line, and no value
+        if (this.measure.unit === "flag")
+            return tick === 1 ? "up" : tick === 0 ? "down" : "";
         return this.measure.unit === "B" ? (tick / 1048576).toFixed(0) : String(+tick.toFixed(3));
     }
     // Fault bands, begins of phases, and hatching where there is no data.
@@ -779,7 +790,7 @@ function askFor(question) {
                 action.disabled = false;
             }
         };
-        return el("form", { method: "dialog", submit }, el("h1", {}, question.title), ...question.text.map(line => el("p", {}, line)), question.reason ? el("div", {}, el("label", { for: "reason" }, question.reason === "required" ? "Reason" : "Reason (may stay empty)"), input) : null, problem, el("div", { class: "line" }, el("button", { type: "button", click: close }, "Cancel"), action));
+        return el("form", { method: "dialog", submit }, el("h1", {}, question.title), ...question.text.filter(Boolean).map(line => el("p", {}, line)), question.reason ? el("div", {}, el("label", { for: "reason" }, question.reason === "required" ? "Reason" : "Reason (may stay empty)"), input) : null, problem, el("div", { class: "line" }, el("button", { type: "button", click: close }, "Cancel"), action));
     });
     if (question.reason)
         input.focus();
@@ -830,16 +841,17 @@ function tell(title, lines) {
 }
 function askHalt() {
     askFor({
-        title: "Halt this host",
-        text: ["Every fault that is in force here is put back now, runs are stopped, and nothing starts "
-                + "until the halt is lifted."],
+        title: server.health?.inventory ? "Halt all hosts" : "Halt this host",
+        text: ["Every fault that is in force is put back now, runs are stopped, and nothing starts "
+                + "until the halt is lifted.",
+            server.health?.inventory ? `On this host and on every host of ${server.health.inventory}.` : ""],
         action: "Halt now", danger: true, reason: "required",
         act: async (reason) => {
             const done = await server.ask("POST", "halt", { reason }, 150000);
             await refresh();
             if (!done.clean) {
-                tell("Halted, but not clean", ["Nothing is injected any more, but this is left on the host. "
-                        + "See: sudo ordeal status", ...done.left]);
+                tell("Halted, but not clean", ["Nothing is injected here any more, but this is left, or "
+                        + "not known to be put back. See: sudo ordeal status", ...done.left]);
             }
         },
     });
@@ -850,8 +862,10 @@ function askLift() {
         text: [`Halted: ${server.halt?.reason || ""}`, "Runs and schedules may start again."],
         action: "Lift",
         act: async () => {
-            await server.ask("DELETE", "halt");
+            const done = await server.ask("DELETE", "halt", undefined, 60000);
             await refresh();
+            if (done.left.length)
+                tell("Lifted here, but not everywhere", done.left);
         },
     });
 }
@@ -1008,7 +1022,7 @@ class RunView {
             out.push(el("p", { class: fold.verdict.host === "dirty" ? "refused" : "muted" }, `${host} ${service}`));
         }
         else if (fold.abort) {
-            out.push(el("p", { class: "refused" }, `ABORT: ${fold.abort.text}`));
+            out.push(el("p", { class: "refused" }, `${fold.stopWord()}: ${fold.abort.text}`));
         }
         if (this.feed.state === "unfinished") {
             out.push(el("p", { class: "refused" }, "The process of this run ended without a verdict. Its "
@@ -1024,7 +1038,8 @@ class RunView {
         return kPhases.map(name => {
             const current = name === now && !this.isOver();
             const tone = current ? `now ${name}` : seen.has(name) ? "done" : "";
-            return el("li", { class: this.fold.abort && name === "fault" ? `${tone} bad` : tone,
+            const crossed = name === "fault" && this.fold.abort !== null && !this.fold.wasStopped();
+            return el("li", { class: crossed ? `${tone} bad` : tone,
                 "aria-current": current ? "step" : false }, name);
         });
     }
@@ -1138,7 +1153,7 @@ function scheduleView() {
         name: "schedule", element,
         refresh: async () => {
             const [all, next, past] = await Promise.all([server.get("schedules"),
-                server.get("firings?days=90&limit=30"), server.get("firings/past?limit=50")]);
+                server.get("firings?days=90&limit=12"), server.get("firings/past?limit=50")]);
             fill(schedules, all, () => all.schedules.length
                 ? [el("table", { class: "fold" }, el("thead", {}, el("tr", {}, ...["Name", "Runs", "Fires", "Zone", "Next", ""].map(name => el("th", {}, name)))), el("tbody", {}, ...all.schedules.map(scheduleRow)))]
                 : [el("p", { class: "empty" }, "This server has no schedule file: ", el("code", {}, "ordeal serve --schedule FILE"))]);
@@ -1400,7 +1415,7 @@ function showState() {
     if (!places.stale.hidden) {
         // Said once, not every second: a screen reader would read it each time.
         const since = clockTime(Date.now() - server.silent());
-        setText(places.stale, `The server does not answer since ${since}. What you see is from then, and `
+        setText(places.stale, `The server has not answered since ${since}. What you see is from then, and `
             + "may be wrong now. On the host: ordeal status, ordeal halt");
     }
     setText(places.host, server.health?.host || "");

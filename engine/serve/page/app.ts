@@ -60,7 +60,7 @@ function showState(): void {
   if (!places.stale.hidden) {
     // Said once, not every second: a screen reader would read it each time.
     const since = clockTime(Date.now() - server.silent());
-    setText(places.stale, `The server does not answer since ${since}. What you see is from then, and `
+    setText(places.stale, `The server has not answered since ${since}. What you see is from then, and `
         + "may be wrong now. On the host: ordeal status, ordeal halt");
   }
   setText(places.host, server.health?.host || "");

@@ -16,7 +16,8 @@ interface Bound { value: number; abort: boolean; }
 function measuresOf(series: Series): Measure[] {
   const name = series.sli + (series.host && series.host !== "local" ? ` (${series.host})` : "");
   if (!series.request) {
-    return [{ key: `${series.sli} ${series.host}`, title: name, unit: series.unit,
+    const flag = series.kind === "process";
+    return [{ key: `${series.sli} ${series.host}`, title: name, unit: flag ? "flag" : series.unit,
               point: second => second.value,
               bound: one => boundOf(one, series.sli, () => true) }];
   }
@@ -47,6 +48,7 @@ function boundOf(condition: Condition, sli: string, fits: (aggregate: string) =>
 
 function withUnit(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined) return "no data";
+  if (unit === "flag") return value ? "up" : "down";
   if (unit === "%") return `${value >= 99.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)}%`;
   if (unit === "B") return `${(value / 1048576).toFixed(1)} MiB`;
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
@@ -153,7 +155,7 @@ class Chart {
     this.plot = new uPlot({
       width: this.plotPlace.clientWidth, height: 150,
       legend: { show: false },
-      padding: [6, 8, 0, 0],
+      padding: [6, 20, 0, 0],
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false },
                 sync: { key: "run" } },
       scales: { x: { time: false, range: (_: any, low: number, high: number) =>
@@ -179,6 +181,7 @@ class Chart {
 
   private tickText(tick: number): string {
     if (this.measure.unit === "%" && tick > 100) return "";  // room above the line, and no value
+    if (this.measure.unit === "flag") return tick === 1 ? "up" : tick === 0 ? "down" : "";
     return this.measure.unit === "B" ? (tick / 1048576).toFixed(0) : String(+tick.toFixed(3));
   }
 

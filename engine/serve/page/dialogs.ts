@@ -47,7 +47,7 @@ function askFor(question: Question): void {
     };
     return el("form", { method: "dialog", submit },
               el("h1", {}, question.title),
-              ...question.text.map(line => el("p", {}, line)),
+              ...question.text.filter(Boolean).map(line => el("p", {}, line)),
               question.reason ? el("div", {},
                   el("label", { for: "reason" },
                      question.reason === "required" ? "Reason" : "Reason (may stay empty)"),
@@ -112,16 +112,17 @@ function tell(title: string, lines: string[]): void {
 
 function askHalt(): void {
   askFor({
-    title: "Halt this host",
-    text: ["Every fault that is in force here is put back now, runs are stopped, and nothing starts "
-        + "until the halt is lifted."],
+    title: server.health?.inventory ? "Halt all hosts" : "Halt this host",
+    text: ["Every fault that is in force is put back now, runs are stopped, and nothing starts "
+        + "until the halt is lifted.",
+      server.health?.inventory ? `On this host and on every host of ${server.health.inventory}.` : ""],
     action: "Halt now", danger: true, reason: "required",
     act: async reason => {
       const done = await server.ask("POST", "halt", { reason }, 150000);
       await refresh();
       if (!done.clean) {
-        tell("Halted, but not clean", ["Nothing is injected any more, but this is left on the host. "
-            + "See: sudo ordeal status", ...done.left]);
+        tell("Halted, but not clean", ["Nothing is injected here any more, but this is left, or "
+            + "not known to be put back. See: sudo ordeal status", ...done.left]);
       }
     },
   });
@@ -133,8 +134,9 @@ function askLift(): void {
     text: [`Halted: ${server.halt?.reason || ""}`, "Runs and schedules may start again."],
     action: "Lift",
     act: async () => {
-      await server.ask("DELETE", "halt");
+      const done = await server.ask("DELETE", "halt", undefined, 60000);
       await refresh();
+      if (done.left.length) tell("Lifted here, but not everywhere", done.left);
     },
   });
 }

@@ -15,7 +15,8 @@ interface Step {
   duration: number; undoable: boolean; undos: string[];
 }
 interface Condition {
-  id: string; list: string; text: string; latest: any | null; final: boolean;
+  id: string; list: string; text: string; latest: any | null;
+  bad: boolean;  // as last known: broken, or of an abort condition reached
 }
 interface Line { at: number; level: string; text: string; }
 
@@ -88,7 +89,7 @@ class RunFold {
       case "step": this.onStep(event.t_us, data); break;
       case "abort":
         this.abort = { ...data, at: event.t_us };
-        this.say(event.t_us, "bad", `ABORT: ${data.text}`);
+        this.say(event.t_us, this.wasStopped() ? "warning" : "bad", `${this.stopWord()}: ${data.text}`);
         break;
       case "abort_done":
         this.abortLatency = data.latency;
@@ -111,6 +112,9 @@ class RunFold {
     }
   }
 
+  // By a person's wish, which is no verdict about the service.
+  wasStopped(): boolean { return ["person", "halt"].includes(this.abort?.cause); }
+  stopWord(): string { return this.wasStopped() ? "STOPPED" : "ABORT"; }
   touched(): boolean { return [...this.steps.values()].some(step => step.injecting !== null); }
   phase(): Span | null { return this.phases[this.phases.length - 1] || null; }
 
@@ -132,7 +136,7 @@ class RunFold {
   private onStart(data: any): void {
     this.about = data;
     this.conditions = (data.conditions || []).map((info: any) => ({
-      id: info.id, list: info.list, text: info.text, latest: null, final: false }));
+      id: info.id, list: info.list, text: info.text, latest: null, bad: false }));
   }
 
   private onPlan(data: any): void {
@@ -189,16 +193,16 @@ class RunFold {
   private onCondition(when: number, data: any): void {
     const row = this.conditions.find(one => one.id === data.id);
     if (!row) return;
-    const before = row.latest?.truth;
     row.latest = data;
-    row.final = data.final === true;
-    const bad = row.list === "abort_if" ? data.truth === "holds" : data.truth === "broken";
-    if (before !== data.truth && (bad || (before !== undefined && data.truth !== "unknown"))) {
-      this.say(when, bad ? "bad" : "good",
-               `${row.text}: ${bad ? (row.list === "abort_if" ? "reached" : "broken") : "holds again"}`
-               + (data.measured_text ? `, ${data.measured_text}` : "")
-               + (bad && data.problem ? ` (${data.problem})` : ""));
-    }
+    if (data.truth === "unknown") return;  // says nothing about what was known before
+    const abort = row.list === "abort_if";
+    const bad = data.truth === (abort ? "holds" : "broken");
+    if (bad === row.bad) return;
+    row.bad = bad;
+    const word = abort ? (bad ? "reached" : "no longer reached") : (bad ? "broken" : "holds again");
+    this.say(when, bad ? "bad" : "good", `${row.text}: ${word}`
+        + (data.measured_text ? `, ${data.measured_text}` : "")
+        + (bad && data.problem ? ` (${data.problem})` : ""));
   }
 
   private onStep(when: number, data: any): void {

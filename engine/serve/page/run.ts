@@ -118,7 +118,7 @@ class RunView implements View {
       out.push(el("p", { class: fold.verdict.host === "dirty" ? "refused" : "muted" },
                   `${host} ${service}`));
     } else if (fold.abort) {
-      out.push(el("p", { class: "refused" }, `ABORT: ${fold.abort.text}`));
+      out.push(el("p", { class: "refused" }, `${fold.stopWord()}: ${fold.abort.text}`));
     }
     if (this.feed.state === "unfinished") {
       out.push(el("p", { class: "refused" }, "The process of this run ended without a verdict. Its "
@@ -134,7 +134,8 @@ class RunView implements View {
     return kPhases.map(name => {
       const current = name === now && !this.isOver();
       const tone = current ? `now ${name}` : seen.has(name) ? "done" : "";
-      return el("li", { class: this.fold.abort && name === "fault" ? `${tone} bad` : tone,
+      const crossed = name === "fault" && this.fold.abort !== null && !this.fold.wasStopped();
+      return el("li", { class: crossed ? `${tone} bad` : tone,
                         "aria-current": current ? "step" : false }, name);
     });
   }

@@ -43,7 +43,7 @@ function scheduleView(): View {
     name: "schedule", element,
     refresh: async () => {
       const [all, next, past] = await Promise.all([server.get("schedules"),
-          server.get("firings?days=90&limit=30"), server.get("firings/past?limit=50")]);
+          server.get("firings?days=90&limit=12"), server.get("firings/past?limit=50")]);
       fill(schedules, all, () => all.schedules.length
           ? [el("table", { class: "fold" },
                 el("thead", {}, el("tr", {}, ...["Name", "Runs", "Fires", "Zone", "Next", ""].map(
