@@ -286,6 +286,36 @@ class Runs(Serving):
         self.stop(child)
         self.assert_nothing_left()
 
+    def test_hosts_of_an_inventory(self):
+        path = self.write('version: 1\nhosts:\n  here: { address: local, labels: { role: app } }\n'
+                          '  gone: { address: "ssh://root@127.0.0.1:1" }\n', "inventory.yaml")
+        child = self.serve("--inventory", path)
+        self.assertEqual(self.get("/health")["inventory"], path)
+        text, victim = self.experiment("60s")
+        named = text.replace("target: {", "target: { hosts: { labels: { role: app } },")
+        nobody = text.replace("target: {", "target: { hosts: { labels: { role: db } },")
+        self.assertTrue(self.ask("POST", "/validate", {"experiment": named}).json()["valid"])
+        answer = self.ask("POST", "/runs", {"experiment": named})
+        self.assertEqual(answer.status, 201, answer.body)
+        run = answer.json()["run"]
+        wait_until(lambda: state_of(victim.pid) == "T", 60, "the fault is in force")
+        self.assertNotEqual(self.ask("POST", "/runs", {"experiment": nobody}).status, 201)
+        # Halted here, and said of the host that did not answer.
+        answer = self.ask("POST", "/halt", {"reason": "everywhere"}, timeout=150).json()
+        self.assertNotEqual(state_of(victim.pid), "T")
+        self.assertFalse(answer["clean"])
+        self.assertTrue(any(line.startswith("gone") for line in answer["left"]), answer)
+        self.assertEqual(self.wait_for(run, "ended")["exit"]["name"], "interrupted")
+        # A run with an inventory does not need an executor here, and is refused all the same.
+        self.write(named)
+        done = self.ordeal("run", "--inventory", path, "experiment.yaml")
+        self.assert_exit(done, 3)
+        self.assertIn("halted: everywhere", done.stderr)
+        answer = self.ask("DELETE", "/halt", timeout=150).json()
+        self.assertTrue(any(line.startswith("gone") for line in answer["left"]), answer)
+        self.assertFalse(self.get("/halt")["halted"])
+        self.stop(child)
+
     def test_a_run_outlives_the_server(self):
         child = self.serve()
         run, victim = self.begin_run("8s")
