@@ -144,6 +144,7 @@ Task<Result<Reached>> reach(Route route, model::InventoryHost host,
   Reached out;
   out.program = std::move(program);
   out.begun = dialogue.take_rest();
+  out.errors = dialogue.errors();
   out.how = word->what;
   out.path = word->text;
   co_return out;
@@ -163,6 +164,7 @@ Task<Result<FarAnswer>> ask_far(Route route, model::InventoryHost host,
   out.how = reached.how;
   out.path = reached.path;
   out.output = std::move(reached.begun);
+  out.errors = std::move(reached.errors);
   auto both = collect(*reached.program.wire, out.output, kMostOutput) &&
               collect(*reached.program.errors, out.errors, kMostErrors);
   auto alarm = clock.sleep_until(deadline);

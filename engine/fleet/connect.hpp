@@ -18,6 +18,7 @@ struct Route {
 struct Reached {
   os::Program program;
   std::string begun;    // what the executor has said already; --stdio waits to be spoken to
+  std::string errors;   // what ssh, sudo and the executor have said on stderr already
   std::string how;      // "installed", "found" or "copied"
   std::string path;     // of the executor there
 };
