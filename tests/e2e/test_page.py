@@ -268,6 +268,8 @@ class Pages(Serving):
         page.wait_text("Abort this run")
         kill(front)
         page.wait_text("UNFINISHED", 60)
+        page.wait_text("1 fault not known to be put back")
+        self.assertNotIn("in force", page.text())
         self.shots(page, "unfinished")
         self.assert_well(page)
         self.stop(child)

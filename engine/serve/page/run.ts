@@ -71,9 +71,9 @@ class RunView implements View {
     if (fold.series.size) this.charts.update();
     fill(this.legend, [...fold.bands().map(band => band.name)], () => this.legendItems());
     fill(this.conditions, fold.conditions, () => this.conditionCards());
-    fill(this.faults, [[...fold.steps.values()], fold.phases.length], () => this.faultRows());
+    fill(this.faults, [[...fold.steps.values()], this.feed.state], () => this.faultRows());
     fill(this.hosts, [[...fold.hosts], [...fold.steps.values()].map(
-        step => [step.host, step.injecting, step.reverted])],
+        step => [step.host, step.injecting, step.reverted]), this.feed.state],
          () => this.hostRows());
     fill(this.events, [fold.lines.length, this.feed.state], () => fold.lines.slice().reverse()
         .slice(0, 300).map(line => el("li", {}, el("span", { class: "at" }, at(line.at)),
@@ -208,12 +208,17 @@ class RunView implements View {
               el("td", { class: "fit", "data-name": "host" }, step.host),
               el("td", { class: "fit" }, el("span", {
                 class: `word ${step.problem ? "bad" : active ? "warn" : step.reverted !== null ? "good"
-                    : "plain"}` }, step.problem ? step.state.replace("_", " ") : active ? "in force"
+                    : "plain"}` }, step.problem ? step.state.replace("_", " ") : active ? this.inForce()
                     : step.reverted !== null ? "put back" : "planned")),
               el("td", { class: "small" }, step.problem || step.text,
                  step.problem && step.undos.length
                      ? el("pre", {}, `by hand: ${step.undos.join("\n")}`) : null));
         })))];
+  }
+
+  // Of a fault that was not seen to be put back.
+  private inForce(): string {
+    return this.feed.state === "unfinished" ? "not known to be put back" : "in force";
   }
 
   private hostRows(): Child[] {
@@ -224,7 +229,7 @@ class RunView implements View {
       const checked = this.fold.hosts.get(name);
       const active = [...this.fold.steps.values()].filter(
           step => step.host === name && step.injecting !== null && step.reverted === null).length;
-      const word = active ? badge(`${plural(active, "fault")} in force`, "warn")
+      const word = active ? badge(`${plural(active, "fault")} ${this.inForce()}`, "warn")
           : checked ? badge(checked.clean ? "clean" : "NOT CLEAN", checked.clean ? "good" : "bad")
           : badge(this.fold.touched() ? "not checked yet" : "untouched");
       return el("div", { class: "step" }, el("div", { class: "line" }, el("h3", {}, name), word),
