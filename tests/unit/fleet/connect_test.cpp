@@ -131,12 +131,26 @@ TEST_F(Far, RemovesCopiesThatNobodyUsedForAWeek) {
   EXPECT_TRUE(fs::exists(copy()));  // it was used just now
 }
 
+// It is not made fit either: behind a link may be anything.
 TEST_F(Far, RefusesAFolderThatOthersMayUse) {
-  fs::create_directories(home / ".cache");
-  fs::create_directory_symlink("/tmp", home / ".cache/ordeal");
+  fs::create_directories(home / ".cache/ordeal");
+  fs::permissions(home / ".cache/ordeal", fs::perms(0755));
   auto reached = reach_it();
   ASSERT_TRUE(reached.has_error());
   EXPECT_THAT(reached.error().message(), HasSubstr("there is no place"));
+  EXPECT_THAT(reached.error().message(), HasSubstr("is not a folder of yours alone"));
+}
+
+TEST_F(Far, RefusesALinkAndLeavesWhatItPointsToAsItIs) {
+  fs::create_directories(home / ".cache");
+  fs::create_directory(home / "elsewhere");
+  fs::permissions(home / "elsewhere", fs::perms(0755));
+  fs::create_directory_symlink(home / "elsewhere", home / ".cache/ordeal");
+  auto reached = reach_it();
+  ASSERT_TRUE(reached.has_error());
+  EXPECT_THAT(reached.error().message(), HasSubstr("is not a folder of yours alone"));
+  EXPECT_EQ(fs::status(home / "elsewhere").permissions(), fs::perms(0755));
+  EXPECT_TRUE(fs::is_empty(home / "elsewhere"));
 }
 
 TEST_F(Far, RefusesAnotherMachine) {
