@@ -50,6 +50,7 @@ PidFile none
 UsePAM no
 StrictModes no
 PasswordAuthentication no
+KbdInteractiveAuthentication no
 LogLevel VERBOSE
 """
 SSH = """\

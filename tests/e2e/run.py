@@ -50,8 +50,8 @@ def main():
             word = "FAIL" if done.returncode else "skip" if skip else "ok"
             print(f"{word:4} {seconds:6.1f} s  {name}", flush=True)
             for line in done.stdout.splitlines() if word == "ok" else []:
-                if line.startswith("measured: "):
-                    print(f"     {line}", flush=True)
+                if "measured: " in line:
+                    print("     " + line[line.index("measured: "):], flush=True)
             if word != "ok":
                 print(done.stdout, flush=True)
             failed += bool(done.returncode)
