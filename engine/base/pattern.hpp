@@ -9,7 +9,8 @@
 
 namespace ordeal {
 
-// ECMAScript without back references. Errors (invalid): not one; too long; too many repetitions.
+// ECMAScript's, over bytes: literals, . [a-z] [^a-z] \d \w \s \D \W \S \b \B \t ( ) (?: ) |
+// * + ? {n,m} ^ $. No back references, no looking ahead. Errors (invalid): not one, or too long.
 Result<void> check_pattern(const std::string& pattern);
 
 // Whether some line of the text's first 4 KiB holds a match; `^` and `$` are the ends of a line.

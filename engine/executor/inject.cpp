@@ -69,8 +69,7 @@ journal::Intent intent_of(const model::HostStep& plan, const std::string& digest
 
 // ---- prepare -----------------------------------------------------------------------------------
 
-Result<model::HostStep> Session::plan(const model::StepRequest& request) {
-  const Token token = Token::from_bits(host_.random().next());
+Result<model::HostStep> Session::plan(const model::StepRequest& request, const Token& token) {
   const auto protection = [this](const model::ProcessInfo& process) {
     return protected_by(policy_, process);
   };
@@ -95,15 +94,16 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
     return Error(Code::busy, fmt::format("step {} is injected", printable(request.step)));
   }
   take_snapshot();
+  const Token token = Token::from_bits(host_.random().next());
   auto step = std::make_unique<Step>();
   if (not_here.empty()) {
-    TRY(auto made, plan(request));
+    TRY(auto made, plan(request, token));
     step->plan = std::move(made);
   } else {
     step->plan.step = request.step;
     step->plan.name = request.name;
     step->plan.fault = request.fault;
-    step->plan.token = Token::from_bits(host_.random().next());
+    step->plan.token = token;
     step->plan.duration = request.duration;
     step->plan.not_here = not_here;
   }
@@ -114,8 +114,7 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
   out.digest = step->digest;
   // What an earlier injection of this step left idle stays known until it is removed.
   if (found != steps_.end() && !found->second->undos.all_done()) {
-    steps_[fmt::format("{} before {}", request.step, step->plan.token.text())] =
-        std::move(found->second);
+    steps_[fmt::format("{} before {}", request.step, token.text())] = std::move(found->second);
   } else if (found != steps_.end() && found->second->state == Step::State::reverted) {
     retired_.push_back(std::move(found->second));
   }

@@ -107,7 +107,7 @@ class Session {
   Task<Result<void>> still_here(Step* step);
 
   // ---- inject.cpp
-  Result<model::HostStep> plan(const model::StepRequest& request);
+  Result<model::HostStep> plan(const model::StepRequest& request, const Token& token);
   Result<wire::Prepared> prepare(const model::StepRequest& request, const std::string& not_here);
   Task<void> prepare_order(std::int64_t id, model::StepRequest request);
   Result<Step*> claim(const std::string& step, const std::string& digest);
