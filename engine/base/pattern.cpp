@@ -258,52 +258,70 @@ class Matcher {
   explicit Matcher(const Program& program) : program_(program), seen_(program.size() + 1) {}
 
   bool finds(std::string_view line) {
-    std::vector<std::size_t> now;
+    now_.clear();
     for (std::size_t at = 0; at <= line.size(); ++at) {
-      std::vector<std::size_t> next;
       ++generation_;
-      for (const std::size_t state : now) {
-        if (program_[state].bytes.test(index_of(line[at - 1]))) enter(state + 1, line, at, next);
+      next_.clear();
+      begins_ = at == 0;
+      ends_ = at == line.size();
+      edge_ = (!begins_ && is_word(line[at - 1])) != (!ends_ && is_word(line[at]));
+      for (const std::size_t state : now_) {
+        if (program_[state].bytes.test(index_of(line[at - 1]))) enter(state + 1);
       }
-      enter(0, line, at, next);
+      enter(0);
       if (seen_[program_.size()] == generation_) return true;
-      now = std::move(next);
+      now_.swap(next_);
     }
     return false;
   }
 
  private:
+  bool holds(Instruction::Op op) const {
+    switch (op) {
+      case Instruction::Op::line_begin: return begins_;
+      case Instruction::Op::line_end: return ends_;
+      case Instruction::Op::word_edge: return edge_;
+      case Instruction::Op::no_word_edge: return !edge_;
+      default: return false;
+    }
+  }
+
   // Adds the state, or those that follow from it without a byte.
-  void enter(std::size_t state, std::string_view line, std::size_t at,
-             std::vector<std::size_t>& next) {
+  void enter(std::size_t state) {
     using Op = Instruction::Op;
-    std::vector<std::size_t> open = {state};
-    while (!open.empty()) {
-      const std::size_t one = open.back();
-      open.pop_back();
+    open_.push_back(state);
+    while (!open_.empty()) {
+      const std::size_t one = open_.back();
+      open_.pop_back();
       if (std::exchange(seen_[one], generation_) == generation_) continue;
       if (one == program_.size()) continue;
       const Instruction& what = program_[one];
-      const auto goes_on = [&](int by) {
-        open.push_back(static_cast<std::size_t>(static_cast<std::ptrdiff_t>(one) + by));
-      };
-      const bool before = at > 0 && is_word(line[at - 1]);
-      const bool edge = before != (at < line.size() && is_word(line[at]));
-      if (what.op == Op::byte) next.push_back(one);
-      if (what.op == Op::jump) goes_on(what.first);
-      if (what.op == Op::split) goes_on(what.second);
-      if (what.op == Op::split) goes_on(what.first);
-      if ((what.op == Op::line_begin && at == 0) ||
-          (what.op == Op::line_end && at == line.size()) || (what.op == Op::word_edge && edge) ||
-          (what.op == Op::no_word_edge && !edge)) {
-        goes_on(1);
+      if (what.op == Op::byte) {
+        next_.push_back(one);
+      } else if (what.op == Op::jump) {
+        open_.push_back(moved(one, what.first));
+      } else if (what.op == Op::split) {
+        open_.push_back(moved(one, what.second));
+        open_.push_back(moved(one, what.first));
+      } else if (holds(what.op)) {
+        open_.push_back(one + 1);
       }
     }
   }
 
+  static std::size_t moved(std::size_t state, int by) {
+    return static_cast<std::size_t>(static_cast<std::ptrdiff_t>(state) + by);
+  }
+
   const Program& program_;
+  std::vector<std::size_t> now_;   // states that wait for a byte: the one behind the place
+  std::vector<std::size_t> next_;
+  std::vector<std::size_t> open_;  // of enter()
   std::vector<std::uint64_t> seen_;  // by state: at which place last
   std::uint64_t generation_ = 0;
+  bool begins_ = false;  // about the place in the line
+  bool ends_ = false;
+  bool edge_ = false;
 };
 
 }  // namespace
