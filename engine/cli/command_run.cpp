@@ -103,6 +103,7 @@ Reading read_all_files(const Options& options) {
     if (!outcome.problems.empty()) {
       const auto& first = outcome.problems.front();
       out.broken.push_back({file, first.place.line, "", Exit::invalid, first.text});
+      outcome.experiment.reset();
     }
     out.experiments.push_back(std::move(outcome.experiment));
   }

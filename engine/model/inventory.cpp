@@ -66,7 +66,8 @@ std::vector<std::string> values_of(const std::string& label, const Inventory& in
 
 // "; did you mean `app-1`?", or what there is.
 std::string instead(const std::string& word, std::vector<std::string> words) {
-  const std::string near = nearest_word(word, words);
+  constexpr std::size_t kTooShort = 2;  // every letter is near every other one
+  const std::string near = word.size() > kTooShort ? nearest_word(word, words) : "";
   if (!near.empty()) return fmt::format("; did you mean `{}`?", near);
   if (words.empty()) return "; there is none";
   const bool more = words.size() > kMostNamed;

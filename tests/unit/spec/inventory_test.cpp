@@ -207,6 +207,8 @@ TEST(CheckHosts, TellsWhatNobodyHas) {
             at + "no host has a label `rol`; did you mean `role`?\n");
   EXPECT_EQ(fit(step_for("{ labels: { disk: { not_in: [sdd] } } }"), hosts),
             at + "no host has a label `disk`; there are env, gpu, role, zone\n");
+  EXPECT_EQ(fit(step_for("{ labels: { zone: q } }"), hosts),
+            at + "no host has zone=q; there are a, b\n");
   EXPECT_EQ(fit(step_for("{ labels: { env: { not_in: [payment] } } }"), hosts),
             at + "no host has env=payment; did you mean `payments`?\n");
   EXPECT_EQ(fit(step_for("{ exclude: [db-2] }"), hosts),
