@@ -14,10 +14,10 @@ using namespace asio::experimental::awaitable_operators;
 
 namespace {
 
-constexpr Duration kSilence = 3s;         // behind a lease; the worker's own timer has 2 s
+constexpr Duration kSilence = 3s;         // behind a lease; the worker's own timer has 1.5 s
 // Behind a lease. A keeper that runs notices before that nothing was renewed, and takes the time
 // that it needs to deal with the worker; one that is stopped dies, and the worker sees that.
-constexpr Duration kSelfKillSlack = 2s;
+constexpr Duration kSelfKillSlack = 1500ms;
 constexpr Duration kLapseNoticed = 1s;
 constexpr Duration kSelfKillWhileDealing = 6s;
 constexpr Duration kHaltAnswer = 1s;
