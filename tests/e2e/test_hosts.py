@@ -67,6 +67,17 @@ class Reaching(Fleet):
         self.assertIn("no answer", row)
         self.assertIn("chaos may not start ordeal-executor there through sudo", row)
 
+    def test_ssh_runs_as_who_asked(self):
+        seen = self.folder / "who"
+        seen.touch()
+        seen.chmod(0o666)
+        for readable in ("key", "known_hosts"):
+            (self.folder / readable).chmod(0o644)  # root's own; ssh is strict about its user's
+        self.ssh_config.write_text(f'Match exec "id -u > {seen}"\n' + self.ssh_config.read_text())
+        self.environment.update(SUDO_UID="65534", SUDO_GID="65534")
+        self.assertIn("copied now", self.row(self.doctor()))
+        self.assertEqual(seen.read_text(), "65534\n")
+
     def test_home_where_nothing_may_run(self):
         host = self.hosts[0]
         host.run("mount", "-o", "remount,noexec", "/root")
