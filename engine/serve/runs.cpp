@@ -103,9 +103,10 @@ Result<void> Runs::look_at(const std::string& run) {
   const std::string folder = store::run_folder(history_, run);
   std::error_code problem;
   if (fs::exists(folder + "/report.json", problem)) {
+    const auto row = rows_.find(run);
+    if (row != rows_.end() && row->second.state != RunState::ended) rows_.erase(row);
     ended_.insert(run);
     open_.erase(run);
-    rows_.erase(run);
     return ok();
   }
   const auto known = rows_.find(run);
@@ -134,9 +135,31 @@ Result<void> Runs::refresh() {
   return ok();
 }
 
+// A run's files come before its line in the database, and a full disk may keep that line away for
+// good: until it is there, the events tell.
+Result<void> Runs::look_for_lines(const store::Store& database) {
+  if (std::ranges::includes(stored_, ended_)) return ok();
+  TRY(auto ids, database.ids());
+  stored_ = std::move(ids);
+  for (const std::string& run : ended_) {
+    if (stored_.contains(run)) {
+      rows_.erase(run);
+      continue;
+    }
+    const auto known = rows_.find(run);
+    if (known != rows_.end() && known->second.state == RunState::ended) continue;
+    const auto report = store::replay(events_path(run));
+    if (report.has_error()) continue;  // somebody broke it: one run less, not all of them
+    rows_.insert_or_assign(run,
+                           row_of(run, report.value(), false, store::run_folder(history_, run)));
+  }
+  return ok();
+}
+
 Result<std::vector<RunRow>> Runs::list(std::size_t limit) {
   CHECK_OK(refresh());
   TRY(auto database, store::Store::open(store::database_path(history_)));
+  CHECK_OK(look_for_lines(database));
   TRY(auto records, database.list(static_cast<std::int64_t>(limit)));
   std::vector<RunRow> out;
   std::set<std::string> listed;
@@ -168,7 +191,7 @@ Result<std::string> Runs::resolve(const std::string& which) {
 Result<RunRow> Runs::find(const std::string& run) {
   CHECK_OK(look_at(run));
   const auto row = rows_.find(run);
-  if (row != rows_.end()) return row->second;
+  if (row != rows_.end() && row->second.state != RunState::ended) return row->second;
   TRY(auto database, store::Store::open(store::database_path(history_)));
   auto record = database.find(run);
   if (record.has_error()) {  // its line could not be written; its files tell the same

@@ -62,11 +62,13 @@ class Runs {
  private:
   Result<void> refresh();
   Result<void> look_at(const std::string& run);
+  Result<void> look_for_lines(const store::Store& database);
   Result<report::Report> report_of(const std::string& run);
 
   std::string history_;
   Lives lives_;
-  std::set<std::string> ended_;  // have a report; found once
+  std::set<std::string> ended_;   // have a report; found once
+  std::set<std::string> stored_;  // have a line in the database, when last asked
   std::map<std::string, FollowedRun> open_;
   std::map<std::string, RunRow> rows_;  // of those that have no line in the database
 };

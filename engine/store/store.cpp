@@ -96,6 +96,16 @@ Result<std::vector<RunRecord>> Store::list(std::int64_t limit) const {
   }
 }
 
+Result<std::set<std::string>> Store::ids() const {
+  Statement rows(database_.get(), "SELECT run FROM run");
+  std::set<std::string> out;
+  for (;;) {
+    TRY(const bool row, rows.step());
+    if (!row) return out;
+    out.insert(rows.text(0));
+  }
+}
+
 Result<RunRecord> Store::find(std::string_view which) const {
   if (which == "last") {
     TRY(auto newest, list(1));

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,8 @@ class Store {
   Result<void> add(const report::Report& report, const std::string& folder);
   // Newest first; at most `limit`.
   Result<std::vector<RunRecord>> list(std::int64_t limit) const;
+  // The ids of all runs.
+  Result<std::set<std::string>> ids() const;
   // "last", a whole id, or the beginning of exactly one id. Errors: gone (none), invalid (several).
   Result<RunRecord> find(std::string_view which) const;
 

@@ -130,5 +130,31 @@ TEST_F(RunsTest, ListsThoseThatGoOnFirstAndEachOnce) {
   EXPECT_EQ(all.list(1).value().size(), 1u);
 }
 
+TEST_F(RunsTest, ARunIsListedBeforeItsLineIsInTheDatabaseAndWithoutIt) {
+  alive_ = kRun;
+  Runs all = runs();
+  const auto lines = golden("upheld");
+  append(kRun, lines[0]);
+  EXPECT_EQ(all.list(10).value().front().state, RunState::running);
+  for (std::size_t i = 1; i < lines.size(); ++i) append(kRun, lines[i]);
+  std::ofstream(history_ / "runs" / kRun / "report.json") << "{}";
+  alive_.clear();
+  for (Runs other = runs(); Runs* each : {&all, &other}) {
+    const auto rows = each->list(10).value();
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_EQ(rows[0].state, RunState::ended);
+    EXPECT_EQ(rows[0].record.exit_name, "upheld");
+    EXPECT_EQ(each->find(kRun).value().state, RunState::ended);
+    EXPECT_EQ(each->running(), 0u);
+  }
+  auto report = store::replay((history_ / "runs" / kRun / "events.jsonl").string()).value();
+  report.about.run = kRun;
+  auto database = store::Store::open(store::database_path(history_.string()));
+  ASSERT_TRUE(database.value().add(report, "its folder").has_value());
+  const auto rows = all.list(10).value();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].record.folder, "its folder");
+}
+
 }  // namespace
 }  // namespace ordeal::serve
