@@ -65,13 +65,12 @@ is_gone() {
 }
 
 # stop_pid PIDFILE [SIGNAL]: by pid, never by name, even when it is stopped; waits until it is gone.
+# It may end by itself at any moment, and take its pid file along.
 stop_pid() {
   local pid
   is_running "$1" || return 0
-  read -r pid <"$1"
-  kill "-${2:-TERM}" "$pid"
-  kill -CONT "$pid" 2>/dev/null || true
-  wait_for 20 is_gone "$1" || die "pid $pid of $1 does not end"
+  { read -r pid <"$1" && kill "-${2:-TERM}" "$pid" && kill -CONT "$pid"; } 2>/dev/null || true
+  wait_for 20 is_gone "$1" || die "the process of $1 does not end"
 }
 
 # A small file system of its own at PATH, so that disk.fill has something it may fill.
@@ -83,6 +82,6 @@ mount_small() {
 
 unmount_small() {
   if mountpoint -q "$1"; then
-    umount "$1" || die "$1 is still in use"
+    wait_for 5 umount "$1" || die "$1 is still in use"  # a pid file goes before its process
   fi
 }

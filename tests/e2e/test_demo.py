@@ -7,7 +7,7 @@ from harness import BINARIES, HERE, EndToEnd
 ROOT = HERE.parent.parent
 LEFT = """
 echo "exit: $code"
-pgrep --list-full 'nginx|ordeal-executor' && echo "LEFT: processes"
+ps -e -o comm= | grep -E '^(nginx|ordeal)' && echo "LEFT: processes"
 ls -d /tmp/ordeal-demo.* 2>/dev/null | grep -f /run/folder && echo "LEFT: folder"
 grep ordeal-demo /proc/mounts && echo "LEFT: mount"
 true
@@ -18,7 +18,7 @@ INTERRUPTED = """
 set -m
 scripts/demo &
 sleep 18
-ls -d /tmp/ordeal-demo.* | tail -1 > /run/folder
+grep -o '/tmp/ordeal-demo[^/]*' /proc/mounts > /run/folder || echo "LEFT: no demo to interrupt"
 kill -INT -- -$!
 wait $!
 code=$?
