@@ -102,20 +102,34 @@ Result<void> LinuxQdiscs::can_netem() const {
   return tried;
 }
 
+template <class Ask>
+auto LinuxQdiscs::about(const std::string& link, Ask ask) const -> decltype(ask(0)) {
+  if (known_ == link) {
+    auto answer = ask(index_);
+    if (!answer.has_error() || answer.error().system_errno() != ENODEV) return answer;
+    known_.clear();
+  }
+  TRY(index_, index_of(names_, link));
+  known_ = link;
+  return ask(index_);
+}
+
 Result<void> LinuxQdiscs::add_netem(const std::string& link, const model::Netem& netem) {
   if (!is_mark(link)) {
     return Error(Code::refused, fmt::format("link '{}' is not ours: no netem on it", link));
   }
-  TRY(auto index, index_of(names_, link));
-  Message message = netem_message(index, netem);
-  return route_.request(message, "set netem on " + link);
+  return about(link, [&](int index) {
+    Message message = netem_message(index, netem);
+    return route_.request(message, "set netem on " + link);
+  });
 }
 
 Result<QdiscStats> LinuxQdiscs::stats(const std::string& link) const {
-  TRY(auto index, index_of(names_, link));
-  // Without ECHO kernels before 6.3 tell only those who listen to a multicast group.
-  Message message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, index);
-  TRY(auto reply, route_.get(message, "read the qdisc of " + link));
+  TRY(auto reply, about(link, [&](int index) {
+    // Without ECHO kernels before 6.3 tell only those who listen to a multicast group.
+    Message message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, index);
+    return route_.get(message, "read the qdisc of " + link);
+  }));
   const nlattr* all = reply.find(sizeof(tcmsg), TCA_STATS2);
   QdiscStats stats;
   // gnet_stats_basic: u64 bytes, u32 packets; the 64-bit packet count follows on newer kernels.

@@ -16,8 +16,15 @@ class LinuxQdiscs final : public Qdiscs {
   Result<QdiscStats> stats(const std::string& link) const override;
 
  private:
+  // The kernel's answer for `link`. An index is never given twice, so that a known one is that link
+  // or none; then `known` is forgotten, and it is looked for again.
+  template <class Ask>
+  auto about(const std::string& link, Ask ask) const -> decltype(ask(0));
+
   mutable Netlink route_;
   Fd names_;  // asks for the index of a link
+  mutable std::string known_;  // the link that was asked for last, and its index
+  mutable int index_ = 0;
   mutable bool known_good_ = false;  // can_netem() answered yes once: it stays so
 };
 
