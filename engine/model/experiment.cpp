@@ -23,8 +23,13 @@ Duration period(double per_second) {
   return per_second > 0 ? Duration(std::llround(1e6 / per_second)) : Duration::zero();
 }
 
-Duration length_of(const MethodItem& item) {
-  if (const auto* step = std::get_if<Step>(&item)) return step->duration;
+Duration length_of(const MethodItem& item, const HostCount& hosts) {
+  if (const auto* step = std::get_if<Step>(&item)) {
+    if (!step->roll) return step->duration;
+    const std::int64_t count = std::max<std::int64_t>(hosts ? hosts(*step) : 1, 1);
+    const std::int64_t rounds = (count + step->roll->at_once - 1) / step->roll->at_once;
+    return step->duration * rounds + step->roll->within * (rounds - 1);
+  }
   if (const auto* wait = std::get_if<Wait>(&item)) return wait->time.value_or(wait->within);
   Duration longest{};
   for (const Step& step : std::get<Parallel>(item).steps) {
@@ -111,10 +116,10 @@ std::vector<const Step*> steps_of(const Experiment& experiment) {
   return out;
 }
 
-Duration method_duration(const Experiment& experiment) {
+Duration method_duration(const Experiment& experiment, const HostCount& hosts) {
   Duration total{};
   for (const MethodItem& item : experiment.method)
-    total += length_of(item);
+    total += length_of(item, hosts);
   return total;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -247,7 +248,11 @@ struct Experiment {
 
 // Every step in order, those in `parallel` too.
 std::vector<const Step*> steps_of(const Experiment& experiment);
-// Sum of waits (`within`) and steps; a parallel counts its longest start_delay + duration.
-Duration method_duration(const Experiment& experiment);
+// How many hosts were picked for a step.
+using HostCount = std::function<std::int64_t(const Step&)>;
+// Sum of waits (`within`) and steps; a parallel counts its longest start_delay + duration, a rolled
+// step each of its rounds and the waits between them. Without `hosts` a rolled step counts as one
+// round: at least so long.
+Duration method_duration(const Experiment& experiment, const HostCount& hosts = {});
 
 }  // namespace ordeal::model

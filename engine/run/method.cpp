@@ -152,6 +152,12 @@ Task<void> Run::repeat(const Step& step, BootTime until) {
   }
 }
 
+Duration Run::planned() const {
+  return method_duration(experiment_, [this](const Step& step) {
+    return static_cast<std::int64_t>(hosts_of(step.path).size());
+  });
+}
+
 Run::Members Run::hosts_of(const std::string& path) const {
   Members out;
   for (const Site& site : sites_.at(path)) out.push_back(site.member);
@@ -387,7 +393,7 @@ void Run::first_verified() {
   if (fault_begun_) return;
   fault_begun_ = true;
   judge_.begin_fault(now());
-  enter(Phase::fault, method_duration(experiment_));
+  enter(Phase::fault, planned());
 }
 
 void Run::end_fault() {

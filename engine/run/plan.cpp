@@ -216,7 +216,7 @@ void Run::host_shares(const Limit& line) const {
 
 bool Run::within_blast_radius() {
   const BlastRadius& radius = experiment_.blast_radius;
-  const Duration method = method_duration(experiment_);
+  const Duration method = planned();
   std::string over;
   const Limit line = [this, &over](std::string text, bool exceeded) {
     limits_.push_back(text);

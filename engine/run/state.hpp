@@ -100,6 +100,8 @@ class Run {
   void first_verified();
   void end_fault();
   Members hosts_of(const std::string& path) const;
+  // How long the method takes with the hosts that were picked.
+  Duration planned() const;
   const Site& site_of(const std::string& path, const Member& member) const;
 
   // ---- guard.cpp

@@ -342,9 +342,8 @@ class Checks {
     const Duration method = model::method_duration(experiment_);
     const Node* node = value("blast_radius");
     const Entry* limit = node != nullptr ? node->find("duration") : nullptr;
-    if (limit == nullptr) {
-      radius.duration = method + method / 2;
-    } else if (radius.duration && method > *radius.duration) {
+    // Absent, the plan sets it: only then is known how many hosts a step rolls through.
+    if (limit != nullptr && radius.duration && method > *radius.duration) {
       context_.problems.error(
           limit->value.place,
           fmt::format("the method takes {}, more than blast_radius.duration, {}",

@@ -216,6 +216,30 @@ TEST(Hosts, ARollGoesOnOnlyWhileTheServiceIsWell) {
   expect_all_clean(fleet);
 }
 
+TEST(Hosts, ARollIsPlannedWithEachOfItsRounds) {
+  struct Case {
+    int at_once;
+    Duration most;
+    bool fits;
+  };
+  for (const auto& [at_once, most, fits] :
+       {Case{1, 79s, false}, Case{1, 80s, true}, Case{2, 50s, true}, Case{3, 20s, true}}) {
+    FleetRun fleet(Script().step(kSlowDatabase));
+    Step& step = step_of(fleet.experiment, 0);
+    step.duration = 20s;
+    step.hosts = HostSelector{};
+    step.roll = Roll{};
+    step.roll->at_once = at_once;
+    step.roll->within = 10s;
+    widen(fleet.experiment);
+    fleet.experiment.blast_radius.duration = most;
+    fleet.run();
+    EXPECT_EQ(fleet.verdict().exit_name == "refused", !fits) << fleet.verdict().reason;
+    const auto told = HasSubstr("duration 1m19s (1m20s planned)");
+    EXPECT_EQ(testing::Matches(told)(fleet.verdict().reason), !fits) << fleet.verdict().reason;
+  }
+}
+
 TEST(Hosts, ARollStopsWhereTheServiceDoesNotComeBack) {
   FleetRun fleet(Script().with("abort_if", "[ shop.success < 20% over 3s for 30s ]").step(kSlowDatabase));
   Step& step = step_of(fleet.experiment, 0);
