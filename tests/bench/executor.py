@@ -275,9 +275,10 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ordeal-bench-", dir="/var/tmp"))
     machine = Machine(sys.argv[1], folder)
     try:
-        for part, call in (("aborts", lambda: aborts(machine, 20 * rounds)),
+        # The footprint first: every run has an executor of its own, and this one has hundreds.
+        for part, call in (("footprint", lambda: footprint(machine)),
+                           ("aborts", lambda: aborts(machine, 20 * rounds)),
                            ("active", lambda: active(machine, rounds)),
-                           ("footprint", lambda: footprint(machine)),
                            ("cpu", lambda: cpu(machine, 2 * rounds)),
                            ("memory", lambda: memory(machine, rounds))):
             if not only or part in only:
