@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/os/linux/fd.hpp"
+#include "engine/spec/inventory.hpp"
 #include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
 #include "engine/spec/yaml.hpp"
@@ -34,9 +36,13 @@ std::optional<schedule::Calendar> read_calendar(const std::string& file) {
   for (const fault::Fault& fault : catalogue()) faults.push_back(fault.description);
   bool good = true;
   for (schedule::Schedule& schedule : outcome.calendar->schedules) {
-    const spec::Outcome read_one =
-        spec::parse_experiment({schedule.file, schedule.vars, read}, faults);
-    if (!print(read_one.problems)) {
+    spec::Outcome read_one = spec::parse_experiment({schedule.file, schedule.vars, read}, faults);
+    const std::optional<model::Inventory> hosts =
+        schedule.inventory.empty() ? spec::local_inventory() : read_inventory(schedule.inventory);
+    if (read_one.experiment && hosts) {
+      read_one.problems = spec::check_hosts(*read_one.experiment, *hosts);
+    }
+    if (!hosts || !print(read_one.problems)) {
       fmt::print(stderr, "{}: this experiment cannot be run\n",
                  spec::to_string({schedule.place, schedule.name}));
       good = false;

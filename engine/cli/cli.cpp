@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
       {"doctor", command_doctor},   {"status", command_status},  {"recover", command_recover},
       {"halt", command_halt},       {"abort", command_abort},    {"runs", command_runs},
       {"report", command_report},   {"schedule", command_schedule}, {"serve", command_serve},
+      {"gameday", command_gameday},
   };
   return kCommands.at(options.value().command)(options.value());
 }

@@ -22,5 +22,6 @@ int command_runs(const Options& options);
 int command_report(const Options& options);
 int command_schedule(const Options& options);
 int command_serve(const Options& options);
+int command_gameday(const Options& options);
 
 }  // namespace ordeal::cli

@@ -7,6 +7,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/model/verdict.hpp"
+#include "engine/spec/gameday.hpp"
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
@@ -115,6 +116,10 @@ int command_new(const Options& options) {
 }
 
 int command_schema(const Options& options) {
+  if (!options.words.empty() && options.words.front() == "gameday") {
+    fmt::print("{}\n", spec::json_schema_of_gamedays());
+    return 0;
+  }
   if (!options.words.empty() && options.words.front() == "schedule") {
     fmt::print("{}\n", spec::json_schema_of_schedules());
     return 0;

@@ -88,6 +88,14 @@ int command_status(const Options& options) {
     anything = true;
     fmt::print("running  {}  {}  phase {}\n", run, printable(text("name")), text("phase"));
   }
+  for (const std::string& day : days_under_control(directory)) {
+    auto reply = ask_run(directory, day + "/day", boost::json::object{{"ask", "status"}});
+    if (reply.has_error()) continue;
+    const auto* text = reply.value().if_contains("text");
+    anything = true;
+    fmt::print("game day {}  {}\n", day,
+               text != nullptr && text->is_string() ? printable(text->get_string()) : "");
+  }
   for (const executor::JournalStatus& journal : status.journals) {
     for (const executor::LiveStep& step : journal.steps) {
       anything = true;  // what is not live stands among `dirty`

@@ -16,6 +16,7 @@
 #include "engine/cli/control.hpp"
 #include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
+#include "engine/cli/running.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
 #include "engine/cli/tool.hpp"
@@ -33,12 +34,13 @@ namespace {
 
 using model::Exit;
 
-// Everything that needs root and is therefore made before root is given up, for one file.
-struct Prepared {
-  std::string run;
-  os::ExecutorProcess executor;
-  os::Fd control;
-};
+std::string new_run_id(os::Random& random) {
+  asio::io_context loop{1};
+  const os::LinuxClock clock(loop.get_executor());
+  return make_run_id(clock.wall(), random.next());
+}
+
+}  // namespace
 
 std::vector<model::FaultDescription> descriptions() {
   std::vector<model::FaultDescription> out;
@@ -46,17 +48,15 @@ std::vector<model::FaultDescription> descriptions() {
   return out;
 }
 
-std::string new_run_id(os::Random& random) {
-  asio::io_context loop{1};
-  const os::LinuxClock clock(loop.get_executor());
-  return make_run_id(clock.wall(), random.next());
+Result<std::string> read_users_file(const std::string& path) {
+  return os::read_file(path, spec::kMostBytes + 1);
 }
 
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random) {
   Prepared out;
   out.run = new_run_id(random);
   // Other hosts only; and no socket for other terminals, which only root could make.
-  if (!os::is_root() && options.command == "run") return out;
+  if (!os::is_root() && options.command != "plan") return out;
   TRY(auto path, executor_path());
   TRY(out.executor, os::start_executor(path));
   detail(fmt::format("{} is served by {}, pid {}", out.run, path, out.executor.pid));
@@ -65,6 +65,8 @@ Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Rand
   }
   return out;
 }
+
+namespace {
 
 struct Reading {
   model::Inventory inventory = spec::local_inventory();
@@ -86,9 +88,7 @@ Reading read_all_files(const Options& options) {
     spec::Input input;
     input.file = file;
     input.vars = options.vars;
-    input.read = [](const std::string& path) {
-      return os::read_file(path, spec::kMostBytes + 1);
-    };
+    input.read = read_users_file;
     spec::Outcome outcome = spec::parse_experiment(input, known);
     const bool hosts_known = options.command != "validate" || !options.inventory.empty();
     if (outcome.experiment && hosts_known && !out.no_inventory) {
@@ -110,7 +110,8 @@ Reading read_all_files(const Options& options) {
   return out;
 }
 
-// On a terminal a person says yes; elsewhere --yes must have been given.
+}  // namespace
+
 bool agreed(const Options& options, const model::Experiment& experiment) {
   const std::string danger = without_net(experiment);
   if (danger.empty() || options.yes || options.command == "plan" || options.baseline_only) {
@@ -126,6 +127,14 @@ bool agreed(const Options& options, const model::Experiment& experiment) {
   return line == "y" || line == "yes";
 }
 
+namespace {
+
+std::string markdown_of(const std::vector<report::Report>& reports) {
+  std::string out;
+  for (const report::Report& one : reports) out += report::to_markdown(one) + "\n";
+  return out;
+}
+
 void write_report(const std::string& kind, const std::string& path,
                   const std::vector<report::Report>& reports,
                   const std::vector<report::NotRun>& not_run, const std::string& events) {
@@ -135,7 +144,7 @@ void write_report(const std::string& kind, const std::string& path,
   } else if (!reports.empty()) {
     const report::Report& last = reports.back();
     if (kind == "json") written = os::replace_file(path, report::to_json(last));
-    if (kind == "md") written = os::replace_file(path, report::to_markdown(last));
+    if (kind == "md") written = os::replace_file(path, markdown_of(reports));
     if (kind == "html") written = os::replace_file(path, report::to_html(last));
     if (kind == "events") {
       auto stored = os::read_file(events, 1u << 30);
@@ -159,9 +168,8 @@ void write_reports(const Options& options, const std::vector<report::Report>& re
   }
   if (environment("GITHUB_ACTIONS") != "true") return;
   const std::string summary = environment("GITHUB_STEP_SUMMARY");
-  std::string markdown;
+  const std::string markdown = markdown_of(reports);
   for (const report::Report& report : reports) {
-    markdown += report::to_markdown(report) + "\n";
     for (const std::string& line : report::to_annotations(report)) fmt::print("{}\n", line);
   }
   for (const report::NotRun& one : not_run) {
@@ -173,6 +181,8 @@ void write_reports(const Options& options, const std::vector<report::Report>& re
     std::fclose(file);
   }
 }
+
+}  // namespace
 
 Exit exit_of(const report::Report& report) {
   return report.verdict ? static_cast<Exit>(report.verdict->exit) : Exit::error;
@@ -189,6 +199,8 @@ void print_plan(const Options& options, const report::Report& report, bool root)
     complain("without root not everything can be seen: sudo ordeal plan " + report.about.file);
   }
 }
+
+namespace {
 
 // `root`: the executors have it.
 int run_files(const Options& options, const os::Caller& who, std::vector<Prepared> prepared,

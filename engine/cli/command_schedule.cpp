@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "engine/base/text.hpp"
@@ -82,6 +83,31 @@ int validate(const std::string& file) {
   return 0;
 }
 
+// For programs: what would fire, as one JSON object.
+std::string forecast_json(const std::vector<schedule::Forecast>& rows, bool more,
+                          const std::map<std::string, std::string>& paused) {
+  boost::json::array firings;
+  for (const schedule::Forecast& row : rows) {
+    const auto pause = paused.find(row.schedule->name);
+    const bool is_paused = pause != paused.end() && !pause->second.empty();
+    boost::json::object one;
+    one["at"] = boost::json::string(utc_text(row.when));
+    one["local"] = boost::json::string(format_local(row.schedule->zone, row.when));
+    one["time_zone"] = boost::json::string(row.schedule->zone.name());
+    one["schedule"] = boost::json::string(row.schedule->name);
+    one["experiment"] = boost::json::string(row.schedule->file);
+    one["leashed"] = row.schedule->leashed;
+    one["runs"] = !is_paused && !row.forbidden;
+    one["note"] = boost::json::string(is_paused ? pause->second : row.note);
+    firings.push_back(std::move(one));
+  }
+  boost::json::object out;
+  out["v"] = 1;
+  out["firings"] = std::move(firings);
+  out["more"] = more;
+  return boost::json::serialize(out);
+}
+
 int forecast(const Options& options, const std::string& file) {
   constexpr std::int64_t kMostDays = 3660;
   if (options.days < 1 || options.days > kMostDays) {
@@ -93,6 +119,9 @@ int forecast(const Options& options, const std::string& file) {
     if (given.has_error()) return fail("--from: " + given.error().message());
     from = given.value();
   }
+  if (options.format != "text" && options.format != "json") {
+    return fail(fmt::format("--format {}: expected text or json", printable(options.format)));
+  }
   const auto calendar = read_calendar(file);
   if (!calendar) return kInvalid;
   const auto paused = pauses(*calendar);
@@ -101,6 +130,10 @@ int forecast(const Options& options, const std::string& file) {
   auto rows = schedule::forecast(*calendar, from, until, limit + 1);
   const bool more = rows.size() > limit;
   if (more) rows.pop_back();
+  if (options.format == "json") {
+    fmt::print("{}\n", forecast_json(rows, more, paused));
+    return 0;
+  }
   std::vector<std::vector<std::string>> cells = {
       {"local time", "UTC", "schedule", "experiment", "note"}};
   for (const schedule::Forecast& row : rows) {

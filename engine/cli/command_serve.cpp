@@ -42,7 +42,8 @@ Result<Doors> open_doors(const Options& options) {
   trusted.descriptor = local.release();
   trusted.door.trusted = true;
   out.listeners.push_back(std::move(trusted));
-  out.said.push_back("API: unix socket " + path + ", for root");
+  out.said.push_back("API: unix socket " + path + ", for root" +
+                     (group_of_the_api() ? " and the group ordeal" : ""));
   if (options.listen.empty()) return out;
   TRY(const auto address, parse_address(options.listen));
   if (!address.loopback && !options.expose) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 using local = asio::local::stream_protocol;
 
 constexpr std::string_view kEnding = ".sock";
+constexpr const char* kDay = "day";
 constexpr std::size_t kLongestLine = 64u << 10;
 
 Result<sockaddr_un> address_of(const std::string& directory, const std::string& run) {
@@ -33,6 +35,31 @@ Result<sockaddr_un> address_of(const std::string& directory, const std::string& 
   if (path.size() >= sizeof address.sun_path) return Error(Code::invalid, path + ": too long");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
+}
+
+// The socket of a run of a game day is in the folder of that day.
+std::string find_socket(const std::string& directory, const std::string& run) {
+  const std::string name = run + std::string(kEnding);
+  std::error_code problem;
+  if (fs::exists(directory + "/" + name, problem)) return directory;
+  for (const std::string& day : days_under_control(directory)) {
+    const std::string below = directory + "/" + day;
+    if (fs::exists(below + "/" + name, problem)) return below;
+  }
+  return directory;
+}
+
+// Not to the end of the stream: a game day may close it only after the run that the answer began.
+Result<std::string> read_line(int fd) {
+  std::string out;
+  while (out.size() < kLongestLine && (out.empty() || out.back() != '\n')) {
+    std::array<char, 4096> part;
+    const ssize_t got = ::recv(fd, part.data(), part.size(), 0);
+    if (got < 0) return Error::system(errno, "read");
+    if (got == 0) break;
+    out.append(part.data(), static_cast<std::size_t>(got));
+  }
+  return out;
 }
 
 bool may_ask(int fd) {
@@ -85,18 +112,35 @@ Task<void> serve_control(os::Fd listener, Answerer answer) {
 std::vector<std::string> runs_under_control(const std::string& directory) {
   std::vector<std::string> out;
   std::error_code problem;
+  std::vector<std::string> folders = {directory};
+  for (const std::string& day : days_under_control(directory)) {
+    folders.push_back(directory + "/" + day);
+  }
+  for (const std::string& folder : folders) {
+    for (const auto& entry : fs::directory_iterator(folder, problem)) {
+      const fs::path path = entry.path();
+      // Beside them are the sockets of ordeal serve and of game days.
+      const std::string run = path.stem().string();
+      if (path.extension() == kEnding && run.starts_with("r-")) out.push_back(run);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::string> days_under_control(const std::string& directory) {
+  std::vector<std::string> out;
+  std::error_code problem;
   for (const auto& entry : fs::directory_iterator(directory, problem)) {
-    const fs::path path = entry.path();
-    // Beside them is the socket of ordeal serve.
-    const std::string run = path.stem().string();
-    if (path.extension() == kEnding && run.starts_with("r-")) out.push_back(run);
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("g-") && entry.is_directory(problem)) out.push_back(name);
   }
   std::sort(out.begin(), out.end());
   return out;
 }
 
 bool is_under_control(const std::string& directory, const std::string& run) {
-  const auto address = address_of(directory, run);
+  const auto address = address_of(find_socket(directory, run), run);
   if (address.has_error()) return false;
   const os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return true;  // not known: nothing may be called dead for our own lack of descriptors
@@ -107,7 +151,7 @@ bool is_under_control(const std::string& directory, const std::string& run) {
 
 Result<boost::json::object> ask_run(const std::string& directory, const std::string& run,
                                     const boost::json::object& question) {
-  TRY(auto address, address_of(directory, run));
+  TRY(auto address, address_of(find_socket(directory, run), run));
   os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return Error::system(errno, "socket");
   const timeval patience{2, 0};
@@ -125,7 +169,7 @@ Result<boost::json::object> ask_run(const std::string& directory, const std::str
   if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) {
     return Error::system(errno, run);
   }
-  TRY(auto reply, os::read_all(fd.get(), kLongestLine));
+  TRY(auto reply, read_line(fd.get()));
   TRY(auto value, json::parse(reply, kLongestLine));
   if (!value.is_object()) return Error(Code::failed, run + ": no answer");
   return value.get_object();

@@ -24,10 +24,12 @@ using Answerer = std::function<boost::json::object(const boost::json::object&)>;
 // Serves until cancelled; a broken client is dropped.
 Task<void> serve_control(os::Fd listener, Answerer answer);
 
-// Runs that have a socket, newest last.
+// Runs that have a socket, newest last; those of game days are in folders below.
 std::vector<std::string> runs_under_control(const std::string& directory);
 // Whether a process listens there: a run that goes on. Never waits.
 bool is_under_control(const std::string& directory, const std::string& run);
+// Game days that have a folder there, newest last; their own socket is DAY/day.
+std::vector<std::string> days_under_control(const std::string& directory);
 // Asks one run. Code::gone when nobody listens any more; its socket is removed then.
 Result<boost::json::object> ask_run(const std::string& directory, const std::string& run,
                                     const boost::json::object& question);

@@ -1,6 +1,7 @@
 #include "engine/cli/listen.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -82,6 +83,12 @@ Result<BoundTcp> bind_tcp(const TcpAddress& address) {
   return out;
 }
 
+std::optional<unsigned> group_of_the_api() {
+  const group* found = ::getgrnam("ordeal");
+  if (found == nullptr || found->gr_gid == 0) return std::nullopt;
+  return found->gr_gid;
+}
+
 Result<os::Fd> bind_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -91,9 +98,12 @@ Result<os::Fd> bind_unix(const std::string& path) {
   os::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return Error::system(errno, path);
   ::unlink(path.c_str());
+  const auto group = group_of_the_api();
   // Nobody can connect before listen(), and by then the mode is what it shall be.
   if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), kBacklog) != 0) {
+      (group && ::chown(path.c_str(), 0, *group) != 0) ||
+      ::chmod(path.c_str(), group ? 0660 : 0600) != 0 ||
+      ::listen(socket.get(), kBacklog) != 0) {
     return Error::system(errno, path);
   }
   return socket;

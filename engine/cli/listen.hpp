@@ -2,6 +2,7 @@
 // token that opens the latter.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/base/result.hpp"
@@ -24,7 +25,11 @@ struct BoundTcp {
 };
 Result<BoundTcp> bind_tcp(const TcpAddress& address);
 
-// Mode 0600: who may open it is root. Replaces what a dead server left; the caller has made sure
+// The group that may speak to the API as root may: `ordeal`, which the package makes and puts
+// nobody into. Nothing: there is none, or it is root's.
+std::optional<unsigned> group_of_the_api();
+
+// Mode 0600, or 0660 for that group. Replaces what a dead server left; the caller has made sure
 // that no other one lives.
 Result<os::Fd> bind_unix(const std::string& path);
 

@@ -31,12 +31,28 @@ constexpr CommandHelp kCommands[] = {
     {"abort", "abort [RUN]", "stop one run and put everything back", true},
     {"schedule", "schedule WHAT FILE",
      "validate or forecast a schedule file; also: log, resume NAME", true},
+    {"gameday", "gameday WHAT [FILE|TEXT]",
+     "run, plan, validate; continue, note, stop, status; report", true},
     {"serve", "serve", "run experiments when their schedule says so; a page and an API", true},
     {"runs", "runs", "runs of the past", true},
     {"report", "report [RUN]", "show a run of the past", true},
-    {"schema", "schema [schedule|inventory]", "the JSON Schema of a kind of file", false},
+    {"schema", "schema [schedule|inventory|gameday]", "the JSON Schema of a kind of file", false},
     {"version", "version", "the version", false},
 };
+
+void add_gameday_options(po::options_description& out) {
+  auto add = out.add_options();
+  add("role", po::value<std::vector<std::string>>()->composing(),
+      "run: ROLE=NAME of a person; repeatable; who is not named is asked for on a terminal");
+  add("resume", "run: go on with a day of this file that was stopped or cut off");
+  add("by", po::value<std::string>(), "continue, note, stop: who says so (default: you)");
+  add("report", po::value<std::vector<std::string>>()->composing(),
+      "run: KIND=PATH, KIND one of json junit md html, for the combined report; repeatable");
+  add("format", po::value<std::string>()->default_value("text"),
+      "report: text, html, md or json");
+  add("quiet,q", "run: of each experiment what a CI log needs and no more");
+  add("yes,y", "run: do not ask, where abort_if or restore is none");
+}
 
 po::options_description options_of(const std::string& command) {
   po::options_description out(fmt::format("ordeal {}", command));
@@ -49,11 +65,12 @@ po::options_description options_of(const std::string& command) {
     add("var", po::value<std::vector<std::string>>()->composing(),
         "NAME=VALUE for a variable of the file; repeatable");
   }
-  const bool hosts = reads || command == "doctor" || command == "status" || command == "recover" ||
+  const bool named = reads || command == "gameday";
+  const bool hosts = named || command == "doctor" || command == "status" || command == "recover" ||
                      command == "halt";
   if (hosts) {
     add("inventory", po::value<std::string>(),
-        reads ? "the hosts that the file may name" : "do it on every host of this inventory file");
+        named ? "the hosts that the file may name" : "do it on every host of this inventory file");
   }
   if (runs) add("seed", po::value<std::uint64_t>(), "repeat the random choices of an earlier run");
   if (command == "run") {
@@ -71,17 +88,15 @@ po::options_description options_of(const std::string& command) {
   if (command == "plan") {
     add("output", po::value<std::string>()->default_value("text"),
         "text, or json (the events of the plan, a line each)");
+    add("strict", "exit 3 when something could not be checked");
   }
-  if (command == "plan") add("strict", "exit 3 when something could not be checked");
   if (command == "status") add("exit-code", "0: nothing of ours on this host, 9: something is");
   if (command == "recover") {
     add("print", "print the command that a person would type for each undo");
     add("dry-run", "say what would be undone, touch nothing");
     add("quiet,q", "say nothing when there is nothing to recover");
   }
-  if (command == "halt") {
-    add("lift", "allow runs again");
-  }
+  if (command == "halt") add("lift", "allow runs again");
   if (command == "halt" || command == "abort") {
     add("reason", po::value<std::string>(), "why; goes into events and reports");
   }
@@ -93,7 +108,9 @@ po::options_description options_of(const std::string& command) {
     add("days", po::value<std::int64_t>(), "forecast: how far (default 30)");
     add("from", po::value<std::string>(), "forecast: since when, such as 2026-11-21T00:00:00Z");
     add("limit", po::value<std::int64_t>(), "forecast, log: how many lines (default 100)");
+    add("format", po::value<std::string>()->default_value("text"), "forecast: text or json");
   }
+  if (command == "gameday") add_gameday_options(out);
   if (command == "serve") {
     add("schedule", po::value<std::string>(), "the schedule file; SIGHUP reads it again");
     add("inventory", po::value<std::string>(),
@@ -154,12 +171,15 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   CHECK_OK(pairs(map, "var", "NAME=VALUE", [&](std::string name, std::string value) {
     out.vars[std::move(name)] = std::move(value);
   }));
+  CHECK_OK(pairs(map, "role", "ROLE=NAME", [&](std::string role, std::string name) {
+    out.roles[std::move(role)] = std::move(name);
+  }));
   std::string bad_kind;
   const char* shape = "KIND=PATH, such as html=report.html";
   CHECK_OK(pairs(map, "report", shape, [&](std::string kind, std::string path) {
     const bool known = kind == "json" || kind == "junit" || kind == "md" || kind == "html" ||
                        kind == "events";
-    if (!known) bad_kind = kind;
+    if (!known || (command == "gameday" && kind == "events")) bad_kind = kind;
     out.reports.emplace_back(std::move(kind), std::move(path));
   }));
   if (!bad_kind.empty()) {
@@ -187,6 +207,8 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   out.dry_run = map.contains("dry-run");
   out.lift = map.contains("lift");
   if (map.contains("inventory")) out.inventory = map["inventory"].as<std::string>();
+  out.resume = map.contains("resume");
+  if (map.contains("by")) out.by = map["by"].as<std::string>();
   if (map.contains("reason")) out.reason = map["reason"].as<std::string>();
   if (map.contains("format")) out.format = map["format"].as<std::string>();
   if (command == "schedule") out.limit = 100;

@@ -47,6 +47,9 @@ struct Options {
   std::string listen;      // serve: ADDRESS:PORT
   bool expose = false;     // serve
   std::vector<std::string> allow_hosts;  // serve
+  std::map<std::string, std::string> roles;  // gameday run: person by role
+  bool resume = false;     // gameday run
+  std::string by;          // gameday continue, note, stop: who says so
 };
 
 // Errors: one sentence with the nearest right word.

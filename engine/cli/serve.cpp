@@ -154,6 +154,9 @@ Result<void> Server::start(Firing firing) {
   for (const auto& [name, value] : schedule->vars) {
     arguments.insert(arguments.end(), {"--var", name + "=" + value});
   }
+  if (!schedule->inventory.empty()) {
+    arguments.insert(arguments.end(), {"--inventory", schedule->inventory});
+  }
   const bool is_like_option = firing.experiment.starts_with('-');
   arguments.push_back(is_like_option ? "./" + firing.experiment : firing.experiment);
   auto child = Child::start(program_, std::move(arguments), output_of(firing));

@@ -159,10 +159,10 @@ class Runner {
   Task<void> everything() {
     const BootTime start = clock_.now();
     if (screen_) {
-      co_await (the_run() || watch_signals(signals_, wish_) || control() ||
+      co_await (the_run() || watch_signals(signals_, wish_) || control() || beside() ||
                 redraw(clock_, *screen_, fold_, start));
     } else {
-      co_await (the_run() || watch_signals(signals_, wish_) || control());
+      co_await (the_run() || watch_signals(signals_, wish_) || control() || beside());
     }
   }
 
@@ -172,6 +172,17 @@ class Runner {
         return answer(question, fold_.report(), wish_);
       };
       co_await serve_control(std::move(session_.control), std::move(answerer));
+    }
+    os::Event never;
+    co_await never.wait();
+  }
+
+  Task<void> beside() {
+    if (session_.beside) {
+      std::function<void(std::string)> stop = [this](std::string reason) {
+        wish_.make(std::move(reason));
+      };
+      co_await session_.beside(std::move(stop));
     }
     os::Event never;
     co_await never.wait();

@@ -25,6 +25,8 @@ struct Session {
   std::string history;
   std::string user;
   bool root = true;  // the executor has it
+  // Goes on beside the run and ends with it; what it is given stops the run, with a reason.
+  std::function<Task<void>(std::function<void(std::string)> stop)> beside;
 };
 
 // Runs it to its verdict; what happened is in the report.

@@ -46,6 +46,7 @@ class PlainLog {
   void on_end();
   void progress();
   std::string at() const;
+  std::string place_of(const std::string& condition) const;  // "   checkout.yaml:17", or empty
 
   Fold fold_;
   Volume volume_;

@@ -14,6 +14,12 @@ void PlainLog::line(std::string text) {
   if (volume_ == Volume::normal) out_.push_back("  " + std::move(text));
 }
 
+std::string PlainLog::place_of(const std::string& condition) const {
+  const ConditionRow* row = report().condition(condition);
+  if (row == nullptr || row->info.place.line == 0) return {};
+  return fmt::format("   {}:{}", file_name(printable(row->info.place.file)), row->info.place.line);
+}
+
 std::string PlainLog::at() const {
   return format_at(report().now, 0) + " ";
 }
@@ -28,7 +34,7 @@ std::vector<std::string> PlainLog::feed(const model::Event& event) {
   if (const auto* status = std::get_if<model::ConditionStatus>(&event.data)) on_condition(*status);
   if (const auto* abort = std::get_if<model::AbortDecided>(&event.data)) {
     star(at() + (stop_word(report()) == std::string_view("aborted") ? "ABORT: " : "STOPPED: ") +
-         printable(abort->text));
+         printable(abort->text) + place_of(abort->condition));
   }
   if (std::holds_alternative<model::AbortDone>(event.data)) {
     star(at() + "put back " + put_back_words(report()));

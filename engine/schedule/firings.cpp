@@ -107,7 +107,8 @@ std::vector<Forecast> forecast(const Calendar& calendar, WallTime from, WallTime
     }
     if (first == nullptr) break;
     Forecast row{*first->when, first->schedule,
-                 forbidden(calendar, *first->schedule, *first->when)};
+                 forbidden(calendar, *first->schedule, *first->when), false};
+    row.forbidden = !row.note.empty();
     if (row.note.empty() && first->schedule->leashed) row.note = "leashed: plans only";
     out.push_back(std::move(row));
     first->when = first->firings.next(out.back().when);

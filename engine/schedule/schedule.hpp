@@ -13,6 +13,7 @@
 
 #include "engine/model/place.hpp"
 #include "engine/schedule/cron.hpp"
+#include "engine/schedule/ics.hpp"
 #include "engine/schedule/zone.hpp"
 
 namespace ordeal::schedule {
@@ -49,11 +50,13 @@ struct Window {
 };
 std::optional<TextProblem> parse_window(std::string_view text, Window& out);
 
-// Whole days in the zone of each schedule, the last one included.
+// Whole days in the zone of each schedule, the last one included; or the events of a calendar.
 struct Blackout {
   std::chrono::local_days first{};
   std::chrono::local_days last{};
   std::string reason;
+  std::string calendar;  // file, or empty: then first and last
+  std::vector<Event> events;
 };
 std::optional<TextProblem> parse_dates(std::string_view text, Blackout& out);
 
@@ -65,6 +68,7 @@ struct Schedule {
   std::string file;  // of the experiment
   model::Place place;  // where the file is named
   std::map<std::string, std::string> vars;
+  std::string inventory;  // file with the hosts of the experiment, or empty
   Trigger trigger;
   Zone zone;
   std::vector<Window> windows;  // none: always
@@ -107,6 +111,7 @@ struct Forecast {
   WallTime when{};
   const Schedule* schedule = nullptr;
   std::string note;  // why it will not run, or "leashed"; concurrency and pauses are not foreseen
+  bool forbidden = false;  // by a window or a blackout
 };
 // Every firing with from < when <= until, by time, then by the order of the file.
 std::vector<Forecast> forecast(const Calendar& calendar, WallTime from, WallTime until,

@@ -82,6 +82,18 @@ std::string dates_text(const Blackout& blackout) {
   return first == last ? first : first + ".." + last;
 }
 
+// Why the run may not begin, or empty.
+std::string in_calendar(const Blackout& blackout, const Zone& zone, WallTime now, WallTime end) {
+  for (const Event& event : blackout.events) {
+    if (!overlaps(event, zone, now, end)) continue;
+    const std::string file = blackout.calendar.substr(blackout.calendar.rfind('/') + 1);
+    return fmt::format("blackout {}{}{}{}", file, blackout.reason.empty() ? "" : ": ",
+                       blackout.reason,
+                       event.summary.empty() ? "" : ": " + printable(event.summary, 200));
+  }
+  return {};
+}
+
 std::string time_text(const Zone& zone, WallTime when) {
   return format_local(zone, when).substr(0, 16);
 }
@@ -169,6 +181,11 @@ std::string forbidden(const Calendar& calendar, const Schedule& schedule, WallTi
   const local_days first = std::chrono::floor<days>(schedule.zone.local(now));
   const local_days last = std::chrono::floor<days>(schedule.zone.local(end));
   for (const Blackout& blackout : calendar.blackouts) {
+    if (!blackout.calendar.empty()) {
+      std::string why = in_calendar(blackout, schedule.zone, now, end);
+      if (!why.empty()) return why;
+      continue;
+    }
     if (last < blackout.first || first > blackout.last) continue;
     return fmt::format("blackout {}{}{}{}", dates_text(blackout),
                        blackout.reason.empty() ? "" : ": ", blackout.reason,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/assert.hpp"
+#include "engine/spec/gameday.hpp"
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/schedule.hpp"
 
@@ -293,7 +294,8 @@ std::vector<std::string> names_of(const Table& table) {
 }
 
 const Hint* find_hint(std::string_view table, std::string_view wrong) {
-  for (const auto* all : {&experiment_hints(), &schedule_hints(), &inventory_hints()}) {
+  for (const auto* all :
+       {&experiment_hints(), &schedule_hints(), &inventory_hints(), &gameday_hints()}) {
     const auto found = std::find_if(all->begin(), all->end(), [&](const Hint& hint) {
       return hint.wrong == wrong && hint.table == table;
     });

@@ -40,6 +40,7 @@ enum class Shape {
   one_or_more_texts,  // a text or a list of them
   label_rules,        // any key, each with a text or a map of table `detail`
   selector_pair,      // list of two maps of table `detail`
+  text_or_table,      // a text, or a map of table `detail`
 };
 
 struct Key {

@@ -79,14 +79,43 @@ class ScheduleReader {
   void blackout(const Node& node) {
     if (!reader_.map(node, "blackout", schedule_table("blackout"))) return;
     schedule::Blackout out;
-    if (const Entry* entry = node.find("dates")) {
-      const auto text = reader_.text(entry->value, "dates");
-      if (text) report(entry->value, "dates", schedule::parse_dates(*text, out));
+    const Entry* dates = node.find("dates");
+    const Entry* ics = node.find("calendar");
+    if (dates != nullptr && ics != nullptr) {
+      return reader_.error(ics->place, "a blackout has `dates` or a `calendar`, not both");
     }
+    const bool misspelt = node.entries.size() > (node.find("reason") != nullptr ? 1u : 0u);
+    if (dates == nullptr && ics == nullptr && !misspelt) {
+      return reader_.error(node.place, "`blackout` needs `dates` or a `calendar`");
+    }
+    if (dates != nullptr) {
+      const auto text = reader_.text(dates->value, "dates");
+      if (text) report(dates->value, "dates", schedule::parse_dates(*text, out));
+    }
+    if (ics != nullptr) calendar(ics->value, out);
     if (const Entry* entry = node.find("reason")) {
       out.reason = reader_.text(entry->value, "reason").value_or("");
     }
     calendar_.blackouts.push_back(std::move(out));
+  }
+
+  // Read anew whenever this file is. What is not understood in it stops everything.
+  void calendar(const Node& node, schedule::Blackout& out) {
+    const auto path = reader_.text(node, "calendar");
+    if (!path) return;
+    out.calendar = beside(*path);
+    const Result<std::string> text = input_.read(out.calendar);
+    if (text.has_error()) {
+      return reader_.error(node.place, "calendar: " + text.error().message());
+    }
+    for (const auto& problem : schedule::parse_ics(text.value(), out.events)) {
+      reader_.error({out.calendar, problem.line, 1}, problem.text);
+    }
+  }
+
+  std::string beside(const std::string& path) const {
+    const auto folder = std::filesystem::path(input_.file).parent_path();
+    return (folder / path).lexically_normal().string();
   }
 
   void report(const Node& node, const std::string& what,
@@ -104,6 +133,10 @@ class ScheduleReader {
     rules(node, out);
     if (const Entry* entry = node.find("pause_after")) pause_after(entry->value, out);
     if (const Entry* entry = node.find("vars")) vars(entry->value, out);
+    if (const Entry* entry = node.find("inventory")) {
+      const auto path = reader_.text(entry->value, "inventory");
+      if (path) out.inventory = beside(*path);
+    }
     calendar_.schedules.push_back(std::move(out));
   }
 
@@ -125,8 +158,7 @@ class ScheduleReader {
   void run(const Node& node, Schedule& out) {
     const auto path = reader_.text(node, "run");
     if (!path) return;
-    const auto folder = std::filesystem::path(input_.file).parent_path();
-    out.file = (folder / *path).lexically_normal().string();
+    out.file = beside(*path);
     out.place = node.place;
   }
 

@@ -32,6 +32,7 @@ const std::vector<Table>& schedule_tables() {
            {"leashed", Shape::boolean, false, "Plan and report only; true for random."},
            {"pause_after", Shape::value_map, false, "Names of exits, and after how many."},
            {"vars", Shape::value_map, false, "Variables of the experiment."},
+           {"inventory", Shape::text, false, "The hosts of the experiment; relative to this file."},
        }},
       {"random",
        "`random`",
@@ -43,7 +44,8 @@ const std::vector<Table>& schedule_tables() {
       {"blackout",
        "`blackout`",
        {
-           {"dates", Shape::text, true, "A date, or first..last."},
+           {"dates", Shape::text, false, "A date, or first..last."},
+           {"calendar", Shape::text, false, "An .ics file, relative to this file."},
            {"reason", Shape::text, false, "Why, in a few words."},
        }},
   };
@@ -64,10 +66,6 @@ const std::vector<Hint>& schedule_hints() {
        "`notify` is not there yet; `ordeal schedule log` tells how the runs ended"},
       {"schedule", "notify", "",
        "`notify` is not there yet; `ordeal schedule log` tells how the runs ended"},
-      {"schedule", "inventory", "",
-       "`inventory` is not there yet: this version runs on the local host only; leave it out"},
-      {"blackout", "calendar", "dates",
-       "`calendar` is not there yet: .ics files are not read; write the days under `dates`"},
       // Other names for what is there.
       {"schedule_file", "schedule", "schedules", ""},
       {"schedule_file", "blackouts", "blackout", ""},
@@ -89,6 +87,8 @@ const std::vector<Hint>& schedule_hints() {
       {"random", "mean", "mean_time_between", ""},
       {"blackout", "date", "dates", ""},
       {"blackout", "days", "dates", ""},
+      {"blackout", "ics", "calendar", ""},
+      {"schedule", "hosts", "inventory", ""},
   };
   return kHints;
 }

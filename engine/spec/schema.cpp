@@ -5,6 +5,7 @@
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/keys.hpp"
 #include "engine/spec/reader.hpp"
+#include "engine/spec/gameday.hpp"
 #include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
 
@@ -129,6 +130,8 @@ json::object schema_of(const Key& key) {
     }
     case Shape::one_or_more_texts:
       return any_of({scalar(), list_of(scalar())});
+    case Shape::text_or_table:
+      return any_of({scalar(), reference(key.detail)});
   }
   return {};
 }
@@ -263,6 +266,10 @@ std::string json_schema_of_schedules() {
 
 std::string json_schema_of_inventories() {
   return schema_of_file(inventory_tables(), "inventory_file", "ordeal inventory file");
+}
+
+std::string json_schema_of_gamedays() {
+  return schema_of_file(gameday_tables(), "gameday_file", "ordeal game day file");
 }
 
 }  // namespace ordeal::spec

@@ -77,8 +77,8 @@ class ExperimentReader {
   bool is_another_kind() {
     if (const Entry* entry = root_.find("gameday")) {
       reader_.error(entry->place,
-                    "game day files are not there yet; run the experiments one by "
-                    "one");
+                    "this is a game day file, not an experiment: ordeal gameday run FILE, ordeal "
+                    "gameday validate FILE");
       return true;
     }
     if (const Entry* entry = root_.find("schedules")) {
@@ -117,20 +117,24 @@ class ExperimentReader {
     }
     if (const Entry* entry = out.find("service")) {
       const auto path = reader_.text(entry->value, "service");
-      if (path) add_service(out, entry->value, *path, variables);
+      const auto folder = std::filesystem::path(input_.file).parent_path();
+      if (path) add_service(out, entry->value.place, folder / *path, false, variables);
       if (!path) context_.slis_incomplete = true;
     }
+    if (input_.day != nullptr) add_day(out, *input_.day, variables);
     variables.report_unused();
     return out;
   }
 
-  void add_service(Node& out, const Node& where, const std::string& path, Variables& variables) {
-    const auto folder = std::filesystem::path(input_.file).parent_path();
-    const std::string file = (folder / path).lexically_normal().string();
+  // `own_wins`: of SLIs with the same name, else that is an error.
+  void add_service(Node& out, const model::Place& where, const std::filesystem::path& path,
+                   bool own_wins, Variables& variables) {
+    const std::string file = path.lexically_normal().string();
     const Result<std::string> text = input_.read(file);
+    const bool incomplete = context_.slis_incomplete;
     context_.slis_incomplete = true;
     if (!text) {
-      return reader_.error(where.place, fmt::format("service: {}", text.error().message()));
+      return reader_.error(where, fmt::format("service: {}", text.error().message()));
     }
     const std::size_t before = context_.problems.count();
     Node service = parse_yaml(file, text.value(), context_.problems);
@@ -138,7 +142,7 @@ class ExperimentReader {
     variables.substitute(service);
     if (!reader_.map(service, "the service file", table("service"))) return;
     if (const Entry* version = service.find("version")) check_version(version->value);
-    context_.slis_incomplete = false;
+    context_.slis_incomplete = incomplete;
     for (Entry& entry : service.entries) {
       if (entry.key == "version" || entry.key == "service") continue;
       const auto own = std::find_if(out.entries.begin(), out.entries.end(),
@@ -146,24 +150,47 @@ class ExperimentReader {
       if (own == out.entries.end()) {
         out.entries.push_back(std::move(entry));
       } else if (entry.key == "slis" || entry.key == "links") {
-        merge_maps(own->value, entry);
+        merge_maps(own->value, entry, own_wins || entry.key == "links");
       }  // else the experiment's own replaces it
     }
   }
 
-  // SLIs of both; one name twice is an error. Of links the experiment's own win.
-  void merge_maps(Node& own, Entry& service) {
+  // SLIs of both; one name twice is an error, unless the experiment's own wins.
+  void merge_maps(Node& own, Entry& service, bool own_wins) {
     if (!own.is_map() || !service.value.is_map()) return;  // reported when it is read
     for (Entry& entry : service.value.entries) {
       const Entry* known = own.find(entry.key);
       if (known == nullptr) {
         own.entries.push_back(std::move(entry));
-      } else if (service.key == "slis") {
+      } else if (!own_wins) {
         reader_.error(known->place,
                       fmt::format("SLI '{}' is in the service file already, {}:{}; give this one "
                                   "another name",
                                   entry.key, entry.place.file, entry.place.line));
       }
+    }
+  }
+
+  // ---- The game day that it is part of
+  void add_day(Node& out, const DayRules& day, Variables& variables) {
+    if (!day.service.empty()) {
+      add_service(out, {input_.file, 0, 0}, day.service, true, variables);
+    }
+    if (day.abort_if.empty()) return;
+    auto own = std::find_if(out.entries.begin(), out.entries.end(),
+                            [](const Entry& known) { return known.key == "abort_if"; });
+    if (own == out.entries.end()) {
+      own = out.entries.insert(out.entries.end(), {"abort_if", day.abort_if.front().place, {}});
+    }
+    if (own->value.is_null() || is_none(own->value)) {
+      own->value = Node();
+      own->value.kind = Node::Kind::list;
+      own->value.place = day.abort_if.front().place;
+    }
+    for (const model::PlacedText& condition : day.abort_if) {
+      Node item = scalar_node(condition.text, condition.place);
+      item.text_column = condition.text_column;
+      own->value.items.push_back(std::move(item));
     }
   }
 

@@ -15,17 +15,20 @@ install(DIRECTORY docs/ DESTINATION ${documents} FILES_MATCHING PATTERN "*.md"
   PATTERN internals EXCLUDE)
 install(DIRECTORY experiments/ DESTINATION ${documents}/examples USE_SOURCE_PERMISSIONS)
 # For editors, written by the very program that reads the files.
-foreach(kind experiment schedule)
+foreach(kind experiment schedule inventory gameday)
   install(CODE "execute_process(COMMAND $<TARGET_FILE:ordeal> schema ${kind} COMMAND_ERROR_IS_FATAL ANY
     OUTPUT_FILE ${PROJECT_BINARY_DIR}/${kind}.schema.json)")
   install(FILES ${PROJECT_BINARY_DIR}/${kind}.schema.json
     DESTINATION ${CMAKE_INSTALL_DATADIR}/ordeal)
 endforeach()
-# An administrator's own file is never replaced; in the package it is a conffile.
-install(CODE "set(policy \"${PROJECT_SOURCE_DIR}/scripts/package/policy.conf\")")
+# An administrator's own files are never replaced; in the package they are conffiles.
+install(CODE "set(from \"${PROJECT_SOURCE_DIR}/scripts/package\")")
 install(CODE [[
   if(NOT EXISTS "$ENV{DESTDIR}/etc/ordeal/policy.conf")
-    file(INSTALL "${policy}" DESTINATION /etc/ordeal)
+    file(INSTALL "${from}/policy.conf" DESTINATION /etc/ordeal)
+  endif()
+  if(NOT EXISTS "$ENV{DESTDIR}/etc/default/ordeal")
+    file(INSTALL "${from}/ordeal.default" DESTINATION /etc/default RENAME ordeal)
   endif()]])
 
 # ---- cpack -G DEB

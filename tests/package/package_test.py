@@ -168,7 +168,7 @@ class Contents(unittest.TestCase):
         stray = [path for path in modes if not path.endswith("/") and not path.startswith(
             ("usr/bin/", "usr/lib/ordeal/", "usr/lib/systemd/system/", "usr/lib/sysusers.d/",
              "usr/lib/tmpfiles.d/", "usr/share/doc/ordeal/", "usr/share/ordeal/",
-             "usr/share/bash-completion/", "etc/ordeal/"))]
+             "usr/share/bash-completion/", "etc/ordeal/", "etc/default/"))]
         self.assertEqual(stray, [])
 
     def test_scripts_are_sound(self):
@@ -177,7 +177,8 @@ class Contents(unittest.TestCase):
         for name in ("postinst", "prerm", "postrm"):
             self.assertTrue(os.access(scripts / name, os.X_OK), name)
             subprocess.run(["sh", "-n", str(scripts / name)], check=True)
-        self.assertEqual((scripts / "conffiles").read_text(), "/etc/ordeal/policy.conf\n")
+        self.assertEqual((scripts / "conffiles").read_text(),
+                         "/etc/ordeal/policy.conf\n/etc/default/ordeal\n")
         self.assertIn("usr/bin/ordeal", (scripts / "md5sums").read_text())
 
 

@@ -36,7 +36,8 @@ const std::vector<Row>& rows() {
       {"experiments/14-breaking-point.yaml",
        {"12:1: `search` is not there yet: this version runs one method as it is written"}},
       {"experiments/gameday-black-friday.yaml",
-       {"2:1: game day files are not there yet; run the experiments one by one"}},
+       {"2:1: this is a game day file, not an experiment: ordeal gameday run FILE, ordeal gameday "
+        "validate FILE"}},
       {"inventory.yaml",
        {"3:1: this is an inventory file, not an experiment: ordeal run --inventory FILE "
         "EXPERIMENT"}},

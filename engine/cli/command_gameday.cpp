@@ -1,0 +1,422 @@
+// `ordeal gameday`: lead a day, look at its file, speak to one that goes on, and report.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "engine/base/text.hpp"
+#include "engine/cli/cli.hpp"
+#include "engine/cli/control.hpp"
+#include "engine/cli/gameday.hpp"
+#include "engine/cli/hosts.hpp"
+#include "engine/cli/paths.hpp"
+#include "engine/os/linux/clock.hpp"
+#include "engine/os/linux/harden.hpp"
+#include "engine/os/linux/random.hpp"
+#include "engine/spec/gameday.hpp"
+#include "engine/spec/inventory.hpp"
+#include "engine/spec/yaml.hpp"
+#include "faults/catalogue.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using model::Exit;
+
+constexpr int kInvalid = static_cast<int>(Exit::invalid);
+constexpr int kUnreadable = 255;  // of the process that only reads; else the number of runs
+
+int fail(const std::string& text, Exit exit = Exit::invalid) {
+  complain(text);
+  return static_cast<int>(exit);
+}
+
+bool print(const std::vector<spec::Problem>& problems) {
+  for (const spec::Problem& problem : problems) {
+    fmt::print(stderr, "{}\n", spec::to_string(problem));
+  }
+  return problems.empty();
+}
+
+}  // namespace
+
+std::optional<DayFiles> read_gameday(const std::string& file, const std::string& inventory) {
+  spec::GamedayOutcome outcome = spec::parse_gameday({file, read_users_file});
+  if (!print(outcome.problems)) return std::nullopt;
+  DayFiles out;
+  out.day = std::move(*outcome.gameday);
+  if (!inventory.empty()) out.day.inventory = inventory;
+  out.inventory = spec::local_inventory();
+  if (!out.day.inventory.empty()) {
+    auto hosts = read_inventory(out.day.inventory);
+    if (!hosts) return std::nullopt;
+    out.inventory = std::move(*hosts);
+  }
+  const spec::DayRules rules{out.day.service, out.day.abort_if};
+  const auto known = descriptions();
+  std::vector<spec::Problem> all;
+  for (std::size_t i = 0; i < out.day.agenda.size(); ++i) {
+    const auto* run = std::get_if<model::AgendaRun>(&out.day.agenda[i]);
+    if (run == nullptr) continue;
+    spec::Input input;
+    input.file = run->file;
+    input.vars = run->vars;
+    input.read = read_users_file;
+    input.day = &rules;
+    spec::Outcome one = spec::parse_experiment(input, known);
+    if (one.experiment) one.problems = spec::check_hosts(*one.experiment, out.inventory);
+    if (one.experiment) out.experiments.emplace(i, std::move(*one.experiment));
+    if (one.problems.empty()) continue;
+    one.problems.push_back({run->place, "this experiment cannot be run"});
+    all.insert(all.end(), one.problems.begin(), one.problems.end());
+  }
+  if (!print(all)) return std::nullopt;
+  return out;
+}
+
+namespace {
+
+// The agenda is read in a process that cannot be root any more, so that root opens no file that a
+// caller names; it says how many runs there are, for which executors are then started.
+int count_runs(const Options& options, const std::string& file, const os::Caller& who) {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) return kUnreadable;
+  if (child == 0) {
+    int count = kUnreadable;
+    if (os::become_caller(who).has_value()) {
+      const auto files = read_gameday(file, options.inventory);
+      if (files) count = static_cast<int>(files->experiments.size());
+    }
+    std::fflush(nullptr);
+    ::_exit(count);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : kUnreadable;
+}
+
+std::string new_day_id() {
+  os::LinuxRandom random;
+  asio::io_context loop{1};
+  const os::LinuxClock clock(loop.get_executor());
+  return "g" + make_run_id(clock.wall(), random.next()).substr(1);
+}
+
+// Folders of days that are over. Root made them, so only root can remove them.
+void remove_old_controls(const std::string& directory) {
+  for (const std::string& day : days_under_control(directory)) {
+    const auto reply = ask_run(directory, day + "/day", {{"ask", "status"}});
+    std::error_code ignored;
+    const bool gone = reply.has_error() && reply.error().code() == Code::gone;
+    if (gone) fs::remove_all(directory + "/" + day, ignored);
+  }
+}
+
+// Where people reach a day: beside the sockets of runs, which only root can make. Who leads a day
+// of other hosts without root is reached in his own history.
+std::string day_directory(const os::Caller& who) {
+  return os::is_root() ? control_directory() : history_directory(who) + "/run";
+}
+
+// ---- What becomes ready before root is given up
+struct Ready {
+  std::vector<Prepared> prepared;
+  os::Fd control;
+  std::string control_folder;
+  std::string id;
+};
+
+Result<Ready> make_ready(const Options& options, int count, const os::Caller& who, bool leads) {
+  Ready out;
+  out.id = new_day_id();
+  os::LinuxRandom random;
+  for (int i = 0; i < count; ++i) {
+    TRY(auto one, prepare(options, who, random));
+    out.prepared.push_back(std::move(one));
+  }
+  if (!leads) return out;
+  const std::string directory = day_directory(who);
+  remove_old_controls(directory);
+  out.control_folder = directory + "/" + out.id;
+  CHECK_OK(os::make_directories(out.control_folder, 0755));
+  CHECK_OK(os::give_to(out.control_folder, who));
+  TRY(out.control, bind_control(out.control_folder, "day", who.uid, who.gid));
+  return out;
+}
+
+// The newest day of this file that has something left to do.
+Result<gameday::Day> day_to_resume(const model::Gameday& wanted, const std::string& history) {
+  std::vector<std::string> ids;
+  std::error_code problem;
+  for (const auto& entry : fs::directory_iterator(gamedays_folder(history), problem)) {
+    ids.push_back(entry.path().string());
+  }
+  std::sort(ids.rbegin(), ids.rend());
+  for (const std::string& folder : ids) {
+    auto day = load_day(folder);
+    if (day.has_error() || day.value().about.name != wanted.name) continue;
+    if (day.value().next() == day.value().items.size()) {
+      return Error(Code::invalid, day.value().about.id + " is done; leave --resume out");
+    }
+    if (day.value().about.sha256 != wanted.sha256) {
+      return Error(Code::invalid, fmt::format("{} has changed since {} began; begin a new day",
+                                              wanted.file, day.value().about.id));
+    }
+    return day;
+  }
+  return Error(Code::gone, "no game day '" + wanted.name + "' was begun here; leave --resume out");
+}
+
+std::map<std::string, std::string> fill_roles(const Options& options, const model::Gameday& day) {
+  std::map<std::string, std::string> out;
+  const bool asks = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+  for (const std::string& role : day.roles) {
+    const auto given = options.roles.find(role);
+    std::string name = given == options.roles.end() ? "" : given->second;
+    if (name.empty() && asks) {
+      fmt::print("{}: ", printable(role));
+      std::fflush(stdout);
+      std::getline(std::cin, name);
+    }
+    out[role] = std::move(name);
+  }
+  return out;
+}
+
+Result<void> check_roles(const Options& options, const model::Gameday& day) {
+  for (const auto& [role, name] : options.roles) {
+    if (std::find(day.roles.begin(), day.roles.end(), role) != day.roles.end()) continue;
+    const std::string near = nearest_word(role, day.roles);
+    return Error(Code::invalid, fmt::format("--role {}: the file has no such role{}",
+                                            printable(role),
+                                            near.empty() ? "" : "; did you mean " + near + "?"));
+  }
+  return ok();
+}
+
+void print_agenda(const DayFiles& files) {
+  fmt::print("{}  {}\n", printable(files.day.title), printable(files.day.file));
+  if (!files.day.briefing.empty()) fmt::print("{}\n", printable(files.day.briefing, 4000));
+  for (std::size_t i = 0; i < files.day.agenda.size(); ++i) {
+    std::string more;
+    const auto experiment = files.experiments.find(i);
+    if (experiment != files.experiments.end()) {
+      const model::Experiment& one = experiment->second;
+      more = fmt::format("  {}, {} step(s), at least {}", one.name, model::steps_of(one).size(),
+                         format_duration(one.warmup + one.baseline + model::method_duration(one) +
+                                         one.recovery.hold));
+    }
+    fmt::print("  {:>2}  {}{}\n", i + 1, printable(gameday::text_of(files.day.agenda[i])), more);
+  }
+}
+
+int validate(const Options& options, const std::string& file) {
+  const auto files = read_gameday(file, options.inventory);
+  if (!files) return kInvalid;
+  Duration least{};
+  for (const auto& [item, one] : files->experiments) {
+    least += one.warmup + one.baseline + model::method_duration(one) + one.recovery.hold;
+  }
+  fmt::print("{}: ok: {}, {} item(s), {} experiment(s) of at least {}\n", file, files->day.name,
+             files->day.agenda.size(), files->experiments.size(), format_duration(least));
+  return 0;
+}
+
+int plan_all(const Options& options, const os::Caller& who, const DayFiles& files, Ready ready,
+             bool root) {
+  print_agenda(files);
+  Exit worst = Exit::upheld;
+  std::size_t next = 0;
+  os::LinuxRandom random;
+  for (const auto& [item, experiment] : files.experiments) {
+    Prepared& one = ready.prepared[next++];
+    fmt::print("\n== {} of {}: {}\n", item + 1, files.day.agenda.size(),
+               printable(experiment.file));
+    Session session{options, experiment, files.inventory, one.run, random.next() >> 32,
+                    std::move(one.executor), os::Fd(), history_directory(who), who.name, root, {}};
+    const report::Report report = run_session(std::move(session));
+    print_plan(options, report, root);
+    worst = model::worse_of(worst, exit_of(report));
+  }
+  return static_cast<int>(worst);
+}
+
+gameday::Opened opening(const Options& options, const DayFiles& files, const os::Caller& who,
+                        const std::string& id) {
+  gameday::Opened out;
+  out.id = id;
+  out.version = ORDEAL_VERSION;
+  out.name = files.day.name;
+  out.title = files.day.title;
+  out.briefing = files.day.briefing;
+  out.roles = fill_roles(options, files.day);
+  out.file = files.day.file;
+  out.sha256 = files.day.sha256;
+  out.by = who.name;
+  out.host = os::node_name();
+  out.agenda = files.day.agenda;
+  return out;
+}
+
+int lead(const Options& options, Options of_runs, const os::Caller& who, DayFiles files,
+         Ready ready) {
+  if (const auto good = check_roles(options, files.day); good.has_error()) {
+    return fail(good.error().message());
+  }
+  for (const auto& [item, experiment] : files.experiments) {
+    if (!agreed(of_runs, experiment)) return static_cast<int>(Exit::refused);
+  }
+  DayParts parts;
+  if (options.resume) {
+    auto day = day_to_resume(files.day, history_directory(who));
+    if (day.has_error()) return fail(day.error().message());
+    parts.earlier = std::move(day.value());
+  } else {
+    print_agenda(files);
+    parts.opened = opening(options, files, who, ready.id);
+  }
+  std::size_t next = 0;
+  for (const auto& [item, experiment] : files.experiments) {
+    Prepared& one = ready.prepared[next++];
+    const bool done =
+        parts.earlier && parts.earlier->items[item].state == gameday::ItemState::done;
+    if (!done) parts.prepared.emplace(item, std::move(one));
+  }
+  parts.options = std::move(of_runs);
+  parts.files = std::move(files);
+  parts.control = std::move(ready.control);
+  parts.control_folder = ready.control_folder;
+  parts.who = who;
+  ready = Ready();  // executors that nobody needs end here
+  DayRunner runner(std::move(parts));
+  return runner.run();
+}
+
+// Why this day may not be led, or empty.
+std::string refusal(const DayFiles& files, const std::string& file, bool root) {
+  const auto& hosts = files.inventory.hosts;
+  const bool here = std::any_of(hosts.begin(), hosts.end(),
+                                [](const auto& host) { return !host.ssh.has_value(); });
+  if (here && !root) {
+    return "a game day changes this host and needs root (it drops it before it reads the file): "
+           "sudo ordeal gameday run " + file;
+  }
+  return {};
+}
+
+int run_or_plan(const Options& options, const std::string& what, const std::string& file) {
+  const bool leads = what == "run";
+  const bool root = os::is_root();
+  const os::Caller who = os::caller();
+  Options of_runs = options;
+  of_runs.command = leads ? "gameday" : "plan";
+  const int count = count_runs(options, file, who);
+  if (count == kUnreadable) return kInvalid;
+  auto ready = make_ready(of_runs, count, who, leads);
+  if (leads) os::go_before_others();
+  if (auto dropped = os::become_caller(who); dropped.has_error()) {
+    return fail(dropped.error().message(), Exit::refused);
+  }
+  auto files = read_gameday(file, options.inventory);
+  if (!files) return kInvalid;
+  const std::string why_not = leads ? refusal(*files, file, root) : "";
+  if (!why_not.empty()) return fail(why_not, Exit::refused);
+  if (ready.has_error()) return fail(ready.error().message(), Exit::refused);
+  if (files->experiments.size() != static_cast<std::size_t>(count)) {
+    return fail(file + " was changed while it was read; try again");
+  }
+  if (!leads) return plan_all(of_runs, who, *files, std::move(ready.value()), root);
+  return lead(options, std::move(of_runs), who, std::move(*files), std::move(ready.value()));
+}
+
+// ---- From a second terminal
+// Says it to the newest day of this folder that goes on. Nothing: there is none.
+std::optional<int> speak_in(const std::string& directory, const boost::json::object& question) {
+  std::vector<std::string> days = days_under_control(directory);
+  for (; !days.empty(); days.pop_back()) {
+    const auto reply = ask_run(directory, days.back() + "/day", question);
+    if (reply.has_error() && reply.error().code() == Code::gone) continue;
+    if (reply.has_error()) return fail(days.back() + ": " + reply.error().message());
+    const auto* error = reply.value().if_contains("error");
+    if (error != nullptr) return fail(std::string(error->as_string()));
+    const auto* now = reply.value().if_contains("text");
+    fmt::print("{}  {}\n", days.back(), now == nullptr ? "" : printable(now->as_string(), 2000));
+    return 0;
+  }
+  return std::nullopt;
+}
+
+int speak(const Options& options, const std::string& what, const std::string& text) {
+  if (what == "note" && text.empty()) return fail("note needs its text: ordeal gameday note TEXT");
+  const os::Caller who = os::caller();
+  boost::json::object question;
+  question["ask"] = boost::json::string(what);
+  question["text"] = boost::json::string(text);
+  question["by"] = boost::json::string(options.by.empty() ? who.name : options.by);
+  for (const std::string& folder : {control_directory(), history_directory(who) + "/run"}) {
+    if (const auto said = speak_in(folder, question)) return *said;
+  }
+  if (what != "status") return fail("no game day goes on here");
+  fmt::print("no game day goes on here\n");
+  return 0;
+}
+
+// ---- Of the past
+int show(const Options& options, const std::string& wanted) {
+  static const std::vector<std::string> kFormats = {"text", "html", "md", "json"};
+  if (std::find(kFormats.begin(), kFormats.end(), options.format) == kFormats.end()) {
+    return fail(fmt::format("--format {}: expected {}", printable(options.format),
+                            join_or(kFormats)));
+  }
+  const std::string history = history_directory(os::caller());
+  std::vector<std::string> ids;
+  std::error_code problem;
+  for (const auto& entry : fs::directory_iterator(gamedays_folder(history), problem)) {
+    ids.push_back(entry.path().filename().string());
+  }
+  std::sort(ids.begin(), ids.end());
+  if (ids.empty()) return fail("no game days yet");
+  std::string id = wanted.empty() || wanted == "last" ? ids.back() : wanted;
+  if (std::find(ids.begin(), ids.end(), id) == ids.end()) {
+    return fail(fmt::format("no game day {}; there are {}", printable(id), join_or(ids)));
+  }
+  const auto day = load_day(gamedays_folder(history) + "/" + id);
+  if (day.has_error()) return fail(day.error().message());
+  const gameday::Runs runs = load_runs(day.value(), history);
+  const std::string text = options.format == "html" ? gameday::to_html(day.value(), runs)
+                           : options.format == "md" ? gameday::to_markdown(day.value(), runs)
+                           : options.format == "json" ? gameday::to_json(day.value(), runs)
+                                                      : gameday::to_text(day.value(), runs);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+int command_gameday(const Options& options) {
+  static const std::vector<std::string> kWhat = {"run",  "plan", "validate", "continue",
+                                                 "note", "stop", "status",   "report"};
+  const std::string what = options.words.empty() ? "" : options.words.front();
+  if (std::find(kWhat.begin(), kWhat.end(), what) == kWhat.end()) {
+    const std::string near = nearest_word(what, kWhat);
+    return fail(fmt::format("gameday {}: expected {}{}", printable(what, 60), join_or(kWhat),
+                            near.empty() ? "" : "; did you mean " + near + "?"));
+  }
+  const std::vector<std::string> rest(options.words.begin() + 1, options.words.end());
+  if (what == "report") return show(options, rest.empty() ? "" : rest.front());
+  const bool speaks = what == "continue" || what == "note" || what == "stop" || what == "status";
+  if (speaks) return speak(options, what, join(rest, " "));
+  if (rest.size() != 1) return fail("gameday " + what + " needs a game day file");
+  return what == "validate" ? validate(options, rest.front())
+                            : run_or_plan(options, what, rest.front());
+}
+
+}  // namespace ordeal::cli

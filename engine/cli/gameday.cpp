@@ -1,0 +1,329 @@
+#include "engine/cli/gameday.hpp"
+
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "engine/base/text.hpp"
+#include "engine/cli/control.hpp"
+#include "engine/cli/log.hpp"
+#include "engine/cli/paths.hpp"
+#include "engine/os/linux/random.hpp"
+#include "engine/report/render.hpp"
+#include "engine/store/store.hpp"
+
+namespace ordeal::cli {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+using model::Exit;
+
+constexpr std::size_t kLongestLine = 4096;
+
+std::string text_in(const boost::json::object& object, const char* name) {
+  const auto* found = object.if_contains(name);
+  return found != nullptr && found->is_string() ? std::string(found->get_string()) : "";
+}
+
+std::string junit_of(const gameday::Runs& runs) {
+  std::vector<report::Report> all;
+  for (const auto& [item, run] : runs) all.push_back(run);
+  return report::to_junit(all);
+}
+
+void say(const std::string& text) {
+  fmt::print("{}\n", text);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+DayRunner::DayRunner(DayParts parts)
+    : parts_(std::move(parts)), history_(history_directory(parts_.who)) {
+  if (parts_.earlier) parts_.opened = parts_.earlier->about;
+  folder_ = gamedays_folder(history_) + "/" + parts_.opened.id;
+  if (::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1) {
+    auto terminal = os::open_file("/dev/tty", O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (terminal.has_value()) terminal_ = std::move(terminal.value());
+    std::signal(SIGTTIN, SIG_IGN);  // in the background nobody is heard there
+  }
+}
+
+DayRunner::~DayRunner() {
+  if (record_ != nullptr) std::fclose(record_);
+}
+
+std::vector<std::string> DayRunner::run_ids() const {
+  std::vector<std::string> out(parts_.files.day.agenda.size());
+  for (const auto& [item, prepared] : parts_.prepared) out[item] = prepared.run;
+  return out;
+}
+
+std::string DayRunner::where() const {
+  const auto& agenda = parts_.files.day.agenda;
+  const std::size_t item = conductor_ ? conductor_->item() : 0;
+  if (item >= agenda.size()) return "its agenda is done";
+  return fmt::format("item {} of {}: {}", item + 1, agenda.size(),
+                     printable(gameday::text_of(agenda[item])));
+}
+
+// ---- The record
+void DayRunner::record(gameday::EntryData data) {
+  gameday::Entry entry;
+  entry.wall = clock_.wall();
+  entry.data = std::move(data);
+  const std::string line = to_json(entry) + "\n";
+  const bool written = record_ != nullptr &&
+                       std::fwrite(line.data(), 1, line.size(), record_) == line.size() &&
+                       std::fflush(record_) == 0 && ::fdatasync(::fileno(record_)) == 0;
+  if (!written && !write_failed_) {
+    write_failed_ = true;
+    complain("the record of the day is not complete: " + Error::system(errno, folder_).message());
+  }
+  fold_.apply(entry);
+  if (fold_.day().timeline.empty()) return;
+  const gameday::Line& last = fold_.day().timeline.back();
+  const bool begun = std::holds_alternative<gameday::ItemBegun>(entry.data);
+  say(fmt::format("{}{} {}{}{}", begun ? "\n" : "", gameday::clock_of(entry.wall),
+                  begun ? fmt::format("[{}/{}] ", conductor_->item() + 1, fold_.day().items.size())
+                        : last.note ? "note: " : "",
+                  printable(last.text, 2000),
+                  last.by.empty() ? "" : "  (" + printable(last.by) + ")"));
+}
+
+void DayRunner::question_changed() {
+  const auto& question = conductor_->question();
+  if (!question) return;
+  if (terminal_) ::tcflush(terminal_.get(), TCIFLUSH);  // what was typed before is no answer
+  std::string how = "Enter goes on";
+  if (!question->answers.empty()) how = "answer " + join_or(question->answers);
+  if (question->is_break) how = "Enter ends it";
+  if (!terminal_) how = "ordeal gameday continue";
+  if (!terminal_ && !question->answers.empty()) how += " " + join_or(question->answers);
+  std::string until;
+  if (question->until && !question->is_break) {
+    until = fmt::format("; within {}, else it {}", format_duration(*question->until - clock_.now()),
+                        question->on_timeout == model::After::stop ? "stops" : "goes on");
+  }
+  say(fmt::format("         {}{}; or: ordeal gameday note TEXT, ordeal gameday stop [WHY]", how,
+                  until));
+}
+
+// ---- People
+void DayRunner::heard(const std::string& line) {
+  std::string text = line;
+  while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.pop_back();
+  const std::string& by = parts_.who.name;
+  if (text == "stop" || text.starts_with("stop ")) {
+    return conductor_->stop(text.size() > 5 ? text.substr(5) : "a person said so", by);
+  }
+  if (text.starts_with("note ")) return conductor_->note(text.substr(5), by);
+  const auto taken = conductor_->go_on(text, by);
+  if (taken.has_error()) say("         " + taken.error().message());
+}
+
+boost::json::object DayRunner::answer(const boost::json::object& question) {
+  boost::json::object out;
+  out["day"] = boost::json::string(parts_.opened.id);
+  const std::string ask = text_in(question, "ask");
+  const std::string by = text_in(question, "by");
+  const std::string text = text_in(question, "text");
+  Result<void> taken = ok();
+  if (ask == "continue") taken = conductor_->go_on(text, by);
+  if (ask == "note") conductor_->note(text, by);
+  if (ask == "stop") conductor_->stop(text.empty() ? "a person said so" : text, by);
+  std::string now = where();
+  if (const auto& waits = conductor_->question()) {
+    now += fmt::format("; waits: {}{}", printable(waits->text, 400),
+                       waits->answers.empty() ? "" : " [" + join_or(waits->answers) + "]");
+  }
+  if (conductor_->stopped()) now += "; is being stopped";
+  if (taken.has_error()) out["error"] = boost::json::string(taken.error().message());
+  out["text"] = boost::json::string(now);
+  return out;
+}
+
+Task<void> DayRunner::hear_control() {
+  Answerer answerer = [this](const boost::json::object& question) { return answer(question); };
+  // Each loop listens by a descriptor of its own: that of a run, and ours between runs.
+  os::Fd listener(::fcntl(parts_.control.get(), F_DUPFD_CLOEXEC, 3));
+  if (listener) co_await serve_control(std::move(listener), std::move(answerer));
+  os::Event never;
+  co_await never.wait();
+}
+
+Task<void> DayRunner::hear_terminal() {
+  if (terminal_) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::posix::basic_stream_descriptor<asio::any_io_executor> stream(
+        executor, ::fcntl(terminal_.get(), F_DUPFD_CLOEXEC, 3));
+    std::string buffer;
+    for (;;) {
+      boost::system::error_code problem;
+      auto token = asio::redirect_error(asio::use_awaitable, problem);
+      const std::size_t size = co_await asio::async_read_until(
+          stream, asio::dynamic_buffer(buffer, kLongestLine), '\n', token);
+      if (problem) break;  // ctrl-D, or no terminal any more
+      const std::string line = buffer.substr(0, size - 1);
+      buffer.erase(0, size);
+      heard(line);
+    }
+  }
+  os::Event never;
+  co_await never.wait();
+}
+
+Task<void> DayRunner::watch_signals() {
+  for (;;) {
+    const int signal = co_await signals_.async_wait(asio::use_awaitable);
+    conductor_->stop(signal == SIGINT    ? "ctrl-C"
+                     : signal == SIGTERM ? "SIGTERM"
+                                         : "SIGHUP: the terminal is gone",
+                     parts_.who.name);
+  }
+}
+
+// ---- Runs
+Task<void> DayRunner::beside(std::function<void(std::string)> stop) {
+  conductor_->set_interrupt(std::move(stop));
+  co_await hear_control();
+}
+
+// Blocks this loop: the run has its own, in which people are heard too.
+Task<gameday::RunResult> DayRunner::run_item(std::size_t item) {
+  // Whoever just said `continue` in another terminal gets his answer before that.
+  co_await clock_.sleep(10ms);
+  Prepared& prepared = parts_.prepared.at(item);
+  os::LinuxRandom random;
+  auto control = bind_control(parts_.control_folder, prepared.run, parts_.who.uid, parts_.who.gid);
+  if (control.has_error()) complain(control.error().message());
+  Session session{parts_.options,
+                  parts_.files.experiments.at(item),
+                  parts_.files.inventory,
+                  prepared.run,
+                  random.next() >> 32,
+                  std::move(prepared.executor),
+                  control.has_value() ? std::move(control.value()) : os::Fd(),
+                  history_,
+                  parts_.who.name,
+                  parts_.root,
+                  {}};
+  session.beside = [this](std::function<void(std::string)> stop) {
+    return beside(std::move(stop));
+  };
+  report::Report report = run_session(std::move(session));
+  os::hold_stop_signals(false);
+  gameday::RunResult result;
+  result.exit_name = to_string(exit_of(report));
+  if (report.verdict) result.reason = report.verdict->reason;
+  runs_[item] = std::move(report);
+  co_return result;
+}
+
+// ---- The day
+Task<void> DayRunner::conduct() {
+  exit_ = co_await conductor_->conduct();
+}
+
+Task<void> DayRunner::everything() {
+  co_await (conduct() || watch_signals() || hear_control() || hear_terminal());
+}
+
+void DayRunner::write_reports() {
+  const gameday::Day& day = fold_.day();
+  std::vector<std::pair<std::string, std::string>> wanted = {
+      {"html", folder_ + "/report.html"}, {"md", folder_ + "/report.md"},
+      {"json", folder_ + "/report.json"}};
+  wanted.insert(wanted.end(), parts_.options.reports.begin(), parts_.options.reports.end());
+  for (const auto& [kind, path] : wanted) {
+    const std::string text = kind == "html"    ? gameday::to_html(day, runs_)
+                             : kind == "md"    ? gameday::to_markdown(day, runs_)
+                             : kind == "junit" ? junit_of(runs_)
+                                               : gameday::to_json(day, runs_);
+    const auto written = os::replace_file(path, text);
+    if (written.has_error()) complain("report not written: " + written.error().message());
+  }
+}
+
+int DayRunner::run() {
+  constexpr unsigned kPrivate = 0700;
+  const auto made = os::make_directories(folder_, kPrivate);
+  if (made.has_error()) complain(made.error().message());
+  record_ = std::fopen((folder_ + "/day.jsonl").c_str(), "ae");
+  if (record_ == nullptr) {
+    complain(Error::system(errno, folder_ + "/day.jsonl").message());
+    return static_cast<int>(Exit::refused);  // what is not recorded is not done
+  }
+  gameday::Day before;
+  if (parts_.earlier) {
+    before = *parts_.earlier;
+    runs_ = load_runs(before, history_);
+    auto old = os::read_file(folder_ + "/day.jsonl", 64u << 20);
+    std::istringstream lines(old.has_value() ? old.value() : "");
+    for (std::string line; std::getline(lines, line);) {
+      auto entry = gameday::entry_from_json(line);
+      if (entry.has_value()) fold_.apply(entry.value());
+    }
+    record(gameday::Resumed{parts_.who.name});
+  } else {
+    record(parts_.opened);
+    before = fold_.day();
+  }
+  gameday::Surroundings around{
+      clock_, [this](gameday::EntryData data) { record(std::move(data)); },
+      [this](std::size_t item) { return run_item(item); }, [this] { question_changed(); }};
+  conductor_.emplace(before, run_ids(), std::move(around));
+  std::exception_ptr failure;
+  asio::co_spawn(loop_, everything(), [&](std::exception_ptr problem) {
+    failure = problem;
+    loop_.stop();
+  });
+  os::hold_stop_signals(false);
+  loop_.run();
+  os::hold_stop_signals(true);
+  if (failure) complain("internal error: the game day ended early; see ordeal status");
+  write_reports();
+  say("\n" + gameday::to_text(fold_.day(), runs_));
+  say(fmt::format(" report   {}/report.html   exit {}", folder_, static_cast<int>(exit_)));
+  return static_cast<int>(exit_);
+}
+
+// ---- Records of the past
+std::string gamedays_folder(const std::string& history) { return history + "/gamedays"; }
+
+Result<gameday::Day> load_day(const std::string& folder) {
+  TRY(auto text, os::read_file(folder + "/day.jsonl", 64u << 20));
+  gameday::Fold fold;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    auto entry = gameday::entry_from_json(line);
+    if (entry.has_value()) fold.apply(entry.value());  // the last one may be half a line
+  }
+  if (!fold.day().opened) return Error(Code::invalid, folder + ": nothing is recorded there");
+  return fold.day();
+}
+
+gameday::Runs load_runs(const gameday::Day& day, const std::string& history) {
+  gameday::Runs out;
+  for (std::size_t i = 0; i < day.items.size(); ++i) {
+    if (day.items[i].run.empty()) continue;
+    auto report = store::replay(store::run_folder(history, day.items[i].run) + "/events.jsonl");
+    if (report.has_value() && !report.value().about.run.empty()) out[i] = std::move(report.value());
+  }
+  return out;
+}
+
+}  // namespace ordeal::cli
