@@ -10,9 +10,11 @@ namespace {
 
 constexpr Duration kSecond = 1s;
 
-// The comparison is the first operator: names hold none.
+// The comparison is the first operator: names hold none, but `host(zone=a)` picks with one.
 std::size_t comparison_at(std::string_view text) {
-  return text.find_first_of("<>=!");
+  const bool picks = text.starts_with("host(");
+  const std::size_t end = picks ? text.find(')') : std::string_view::npos;
+  return text.find_first_of("<>=!", end == std::string_view::npos ? 0 : end);
 }
 
 ConditionRow row_of(const model::ConditionInfo& info) {

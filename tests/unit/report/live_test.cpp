@@ -94,6 +94,21 @@ TEST(Words, NumbersNeverRoundAcrossWhatTheyMean) {
   EXPECT_EQ(format_at(3723s, 0), "+1:02:03");
 }
 
+TEST(Live, AMeasureMayPickItsHosts) {
+  model::RunStarted started;
+  started.conditions.resize(2);
+  started.conditions[0].text = "host(zone=a).memory_available < 5%";
+  started.conditions[1].text = "front.up";
+  model::Event event;
+  event.data = started;
+  Fold fold;
+  fold.apply(event);
+  EXPECT_EQ(fold.report().conditions[0].measure, "host(zone=a).memory_available");
+  EXPECT_EQ(fold.report().conditions[0].limit, "< 5%");
+  EXPECT_EQ(fold.report().conditions[1].measure, "front.up");
+  EXPECT_EQ(fold.report().conditions[1].limit, "");
+}
+
 TEST(Words, MeasuresAreSplitAtTheRightDot) {
   EXPECT_EQ(split_measure("shop.p99.9").aggregate, "p99.9");
   EXPECT_EQ(split_measure("host(zone=b).cpu.max").sli, "host");
