@@ -129,13 +129,17 @@ std::optional<double> value_of(const Series& series, const Point& point, const s
   return point.value;
 }
 
-// The last whole second; older than three seconds is not "now".
+// The last whole second; older than three seconds is not "now". An outage has no value of a second.
 std::string Screen::now_value(const ConditionRow& row) const {
   const MeasureName name = split_measure(row.measure);
   const Series* series = series_for(report_, name);
   if (series == nullptr || series->points.empty()) return {};
   const Point& last = series->points.back();
   if (last.at + 3s + series->interval < now_) return "no data";
+  if (name.aggregate == "outage" || name.aggregate == "downtime") return {};
+  if (row.limit.empty() && last.value) {  // a flag
+    return *last.value > 0 ? name.aggregate : "not " + name.aggregate;
+  }
   const auto value = value_of(*series, last, name.aggregate);
   if (!value) return last.no_data ? "no data" : "";
   return format_value(*value, unit_of(report_, name.sli, name.aggregate));
@@ -239,7 +243,10 @@ Lines Screen::fault_lines() const {
     std::string effect = row.effect.empty() ? "looking for it" : row.effect;
     if (row.seen == model::Seen::no) effect = "NOT SEEN: " + effect;
     if (!row.problem.empty()) effect = "FAILED: " + row.problem;
-    std::string target = row.plan.targets.empty() ? "" : printable(row.plan.targets[0].text);
+    std::string target = report_.plan.hosts.size() > 1 ? printable(row.host) : "";
+    if (!row.plan.targets.empty()) {
+      target += (target.empty() ? "" : ": ") + printable(row.plan.targets[0].text);
+    }
     if (row.plan.targets.size() > 1) {
       target = cut(target, 22) + fmt::format(" +{}", row.plan.targets.size() - 1);
     }

@@ -144,7 +144,8 @@ std::string margin_text(const model::ConditionStatus& status, const std::string&
   const double difference = *status.measured - *status.bound;
   if (!std::isfinite(difference)) return {};
   const std::string unit = unit_of_text(status.measured_text);
-  const std::string size = unit == "%" ? fmt::format("{:.3g} points", std::abs(difference))
+  const std::string points = fmt::format("{:.3g}", std::abs(difference));
+  const std::string size = unit == "%" ? points + (points == "1" ? " point" : " points")
                                        : format_value(std::abs(difference), unit);
   if (status.truth != model::Truth::broken) return size;
   return (difference > 0 ? "over by " : "under by ") + size;
@@ -175,7 +176,8 @@ std::string worst_text(const Report& report, const ConditionRow& row) {
     const bool any = row.during && row.during->measured.value_or(0) > 0;
     return any ? "at " + format_at(row.changed_at) : std::string();
   }
-  const bool low_is_bad = row.limit.starts_with(">");
+  const bool flag = row.limit.empty();
+  const bool low_is_bad = flag || row.limit.starts_with(">");
   std::optional<double> worst;
   Duration at{};
   for (const Series& series : report.series) {
@@ -189,7 +191,8 @@ std::string worst_text(const Report& report, const ConditionRow& row) {
     }
   }
   const bool perfect = name.aggregate == "success" && worst == 100.0;
-  if (!worst || perfect) return {};
+  if (!worst || perfect || (flag && *worst > 0)) return {};
+  if (flag) return "not " + name.aggregate + " at " + format_at(at, 0) + " (1s)";
   const std::string unit = unit_of(report, name.sli, name.aggregate);
   return format_value(*worst, unit) + " at " + format_at(at, 0) + " (1s)";
 }
