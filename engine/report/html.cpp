@@ -209,7 +209,8 @@ std::string effects(const Report& report) {
       const std::string took = row.revert_took > 0us ? " in " + format_short(row.revert_took) : "";
       sub("reverted" + took + (row.revert_text.empty() ? "" : ": " + row.revert_text));
     } else if (row.active()) {
-      out += "<span class=\"word bad\">NOT REVERTED</span>";
+      out += report.verdict ? "<span class=\"word bad\">NOT REVERTED</span>"
+                            : "<span class=\"word bad\">revert not recorded</span>";
     }
     out += "</div>\n";
   }

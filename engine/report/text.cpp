@@ -144,7 +144,7 @@ void Finished::faults() {
       if (row.revert_took > 0us) text += " in " + format_short(row.revert_took);
       if (!row.revert_text.empty()) text += ": " + row.revert_text;
     } else if (row.active()) {
-      text += "; NOT REVERTED";
+      text += report_.verdict ? "; NOT REVERTED" : "; its revert is not recorded";
     }
     if (!row.problem.empty()) text += " (" + row.problem + ")";
     if (!row.plan.undoable) text += "; NOT UNDOABLE, as the file says";
