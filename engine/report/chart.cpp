@@ -112,7 +112,11 @@ std::vector<Chart> charts_of(const Report& report) {
       chart.title += ".success";
       chart.limits = limits_of(report, series.sli, {"success"});
       scale(chart, false, 100);
-      charts.push_back(std::move(chart));
+      // A gauge that always had an answer: its value says so already.
+      const bool perfect = std::all_of(
+          series.points.begin(), series.points.end(),
+          [](const Point& point) { return point.success.value_or(100) >= 100; });
+      if (series.request || !perfect || !chart.limits.empty()) charts.push_back(std::move(chart));
     }
     if (has(&Point::p95)) {
       Chart chart = base_chart(series);

@@ -98,7 +98,7 @@ th { text-align: left; font-weight: 500; color: var(--muted); font-size: 12px;
   white-space: nowrap; }
 td { padding: 6px 10px 6px 0; border-top: 1px solid var(--rule); vertical-align: top; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
-td .sub { display: block; color: var(--muted); font-size: 12px; }
+.sub { color: var(--muted); font-size: 12px; } td .sub { display: block; }
 .word { display: inline-block; min-width: 42px; font-weight: 650; font-size: 12px; }
 .word.good { color: var(--good); } .word.bad { color: var(--bad); }
 .word.warn { color: var(--warn); }
@@ -116,6 +116,7 @@ footer { margin-top: 22px; color: var(--faint); font-size: 12px; }
 @media (max-width: 860px) { .two { grid-template-columns: minmax(0, 1fr); }
   .row { grid-template-columns: 96px minmax(0, 1fr); } main { padding: 16px; }
   .headline { flex-wrap: wrap; } }
+@media (max-width: 560px) { .headline h1 { flex: 1 0 100%; order: 1; } }
 @media print {
   @page { size: A4; margin: 12mm; }
   :root { --page: #fff; --card: #fff; --text: #111; --muted: #555; --faint: #777; --rule: #ccc;
