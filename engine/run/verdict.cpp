@@ -17,6 +17,8 @@ void VerdictFold::apply(const Event& event) {
           for (const ConditionInfo& info : data.conditions) conditions_[info.id] = info;
         } else if constexpr (std::is_same_v<Data, RunRefused>) {
           if (!refused_) refused_ = data;
+        } else if constexpr (std::is_same_v<Data, PlanMade>) {
+          for (const PlannedStep& step : data.steps) names_[step.step] = step.name;
         } else if constexpr (std::is_same_v<Data, AbortDecided>) {
           if (!abort_) abort_ = data;
         } else if constexpr (std::is_same_v<Data, HostChecked>) {
@@ -63,12 +65,16 @@ void VerdictFold::take(const StepChanged& step) {
   if (lost || (reads_effect && facts.seen != Seen::yes && !facts.lost)) {
     facts.lost = lost;
     facts.seen = step.seen;
-    if (!step.text.empty()) facts.text = step.text;
+    // What a revert read back is no proof of the effect, nor of its absence.
+    const bool proof = lost || step.state != StepState::reverted;
+    if (proof && !step.text.empty()) facts.text = step.text;
   }
 }
 
 std::string VerdictFold::name_of(const std::pair<std::string, std::string>& step) const {
-  return hosts_.size() > 1 ? step.first + " on " + step.second : step.first;
+  const auto known = names_.find(step.first);
+  const std::string name = known == names_.end() ? step.first : known->second;
+  return hosts_.size() > 1 ? name + " on " + step.second : name;
 }
 
 Hypothesis VerdictFold::judged(std::string& reason) const {

@@ -41,6 +41,7 @@ class VerdictFold {
   std::string name_of(const std::pair<std::string, std::string>& step) const;
 
   std::map<std::pair<std::string, std::string>, StepFacts> steps_;  // by step and host
+  std::map<std::string, std::string> names_;                        // of steps, as people know them
   std::vector<Judged> judged_;
   std::optional<model::RunRefused> refused_;
   std::optional<model::AbortDecided> abort_;

@@ -228,7 +228,7 @@ TEST(Exit, InconclusiveWhenTheFilterMatchesNothing) {
       {"fault: network.delay", "with: { latency: 30ms, remote_port: 9 }", "duration: 3s"});
   const Told told(config_of(script));
   EXPECT_EQ(told.exit(), "inconclusive");
-  EXPECT_THAT(told.verdict().reason, HasSubstr("no effect of method.0 was seen"));
+  EXPECT_THAT(told.verdict().reason, HasSubstr("no effect of 1-network.delay was seen"));
 }
 
 TEST(Exit, InconclusiveWhenTheFaultSilentlyDoesNothing) {
@@ -236,7 +236,7 @@ TEST(Exit, InconclusiveWhenTheFaultSilentlyDoesNothing) {
   config.hooks.furnish = [](Machine& machine) { machine.freezer_works = false; };
   const Told told(config);
   EXPECT_EQ(told.exit(), "inconclusive");
-  EXPECT_THAT(told.verdict().reason, HasSubstr("no effect of method.0 was seen"));
+  EXPECT_THAT(told.verdict().reason, HasSubstr("no effect of 1-process.pause was seen"));
   EXPECT_FALSE(told.ever("method.0", StepState::verified));
 }
 

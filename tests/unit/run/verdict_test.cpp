@@ -90,11 +90,19 @@ TEST(Verdict, NothingJudgedIsInconclusive) {
 TEST(Verdict, AnEffectThatNobodySawIsInconclusive) {
   VerdictFold fold;
   Event event;
-  for (const StepState state : {StepState::injecting, StepState::injected, StepState::effect}) {
+  PlanMade plan;
+  plan.steps.resize(1);
+  plan.steps[0].step = "method.0";
+  plan.steps[0].name = "1-network.delay";
+  event.data = plan;
+  fold.apply(event);
+  for (const StepState state : {StepState::injecting, StepState::injected, StepState::effect,
+                                StepState::reverted}) {
     StepChanged changed;
     changed.step = "method.0";
     changed.state = state;
-    changed.text = "0 packets matched";
+    // What the revert read back says nothing about the effect.
+    changed.text = state == StepState::reverted ? "rules gone" : "0 packets matched";
     event.data = changed;
     fold.apply(event);
   }
@@ -108,7 +116,7 @@ TEST(Verdict, AnEffectThatNobodySawIsInconclusive) {
   event.data = checked;
   fold.apply(event);
   EXPECT_EQ(fold.verdict().exit_name, "inconclusive");
-  EXPECT_EQ(fold.verdict().reason, "no effect of method.0 was seen: 0 packets matched");
+  EXPECT_EQ(fold.verdict().reason, "no effect of 1-network.delay was seen: 0 packets matched");
 }
 
 TEST(Verdict, OnlyFinalStatusesOfTheFaultCount) {
