@@ -119,6 +119,11 @@ int command_status(const Options& options) {
 int command_recover(const Options& options) {
   if (!options.inventory.empty()) return recover_hosts(options);
   const bool only_say = options.print || options.dry_run;
+  const char* mode = options.print ? "recover --print" : "recover --dry-run";
+  if (only_say && !os::is_root()) {
+    complain(fmt::format("what is left can be seen only by root: sudo ordeal {}", mode));
+    return static_cast<int>(Exit::refused);
+  }
   if (!only_say && !need_root("recover")) return static_cast<int>(Exit::refused);
   std::vector<std::string> arguments = {"--recover"};
   if (only_say) arguments.push_back("--print");
@@ -140,7 +145,8 @@ int command_recover(const Options& options) {
     if (!options.print) fmt::print("left alone, it goes on: {}\n", printable(live));
   }
   if (only_say) {
-    if (nothing && !options.print) fmt::print("nothing to recover\n");
+    // stdout of --print is for a shell: nothing else stands there.
+    if (nothing) fmt::print(options.print ? stderr : stdout, "nothing to recover\n");
     return 0;
   }
   if (nothing && report.clean && options.output == Output::quiet) return 0;
