@@ -97,11 +97,13 @@ void DayRunner::record(gameday::EntryData data) {
   if (fold_.day().timeline.empty()) return;
   const gameday::Line& last = fold_.day().timeline.back();
   const bool begun = std::holds_alternative<gameday::ItemBegun>(entry.data);
-  say(fmt::format("{}{} {}{}{}", begun ? "\n" : "", gameday::clock_of(entry.wall),
+  const std::string text =
+      fmt::format("{}{} {}{}{}", begun ? "\n" : "", gameday::clock_of(entry.wall),
                   begun ? fmt::format("[{}/{}] ", conductor_->item() + 1, fold_.day().items.size())
                         : last.note ? "note: " : "",
                   printable(last.text, 2000),
-                  last.by.empty() ? "" : "  (" + printable(last.by) + ")"));
+                  last.by.empty() ? "" : "  (" + printable(last.by) + ")");
+  above_ ? above_(text) : say(text);
 }
 
 void DayRunner::question_changed() {
@@ -197,7 +199,8 @@ Task<void> DayRunner::watch_signals() {
 }
 
 // ---- Runs
-Task<void> DayRunner::beside(std::function<void(std::string)> stop) {
+Task<void> DayRunner::beside(Session::Told stop, Session::Told above) {
+  above_ = std::move(above);
   conductor_->set_interrupt(std::move(stop));
   co_await hear_control();
 }
@@ -221,10 +224,11 @@ Task<gameday::RunResult> DayRunner::run_item(std::size_t item) {
                   parts_.who.name,
                   parts_.root,
                   {}};
-  session.beside = [this](std::function<void(std::string)> stop) {
-    return beside(std::move(stop));
+  session.beside = [this](Session::Told stop, Session::Told above) {
+    return beside(std::move(stop), std::move(above));
   };
   report::Report report = run_session(std::move(session));
+  above_ = nullptr;
   os::hold_stop_signals(false);
   gameday::RunResult result;
   result.exit_name = to_string(exit_of(report));

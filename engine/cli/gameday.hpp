@@ -62,7 +62,7 @@ class DayRunner {
   Task<void> watch_signals();
   Task<void> hear_control();
   Task<void> hear_terminal();
-  Task<void> beside(std::function<void(std::string)> stop);
+  Task<void> beside(Session::Told stop, Session::Told above);
   Task<gameday::RunResult> run_item(std::size_t item);
 
   boost::json::object answer(const boost::json::object& question);
@@ -84,6 +84,7 @@ class DayRunner {
   gameday::Runs runs_;
   os::Fd terminal_;  // of its own: what is read there is nobody else's
   std::optional<gameday::Conductor> conductor_;
+  Session::Told above_;  // while a run goes on: past its view
   model::Exit exit_ = model::Exit::error;
   bool write_failed_ = false;
 };

@@ -23,10 +23,8 @@ void print(const std::string& text) {
 
 class Live final : public Screen {
  public:
-  explicit Live(report::Style style) : style_(style), view_(std::move(style)) {
-    print("\x1b[?25l");  // hides the cursor
-  }
-  ~Live() override { print("\x1b[?25h"); }
+  // The cursor stays visible: after a kill -9 nobody could bring it back.
+  explicit Live(report::Style style) : style_(style), view_(std::move(style)) {}
 
   void show(const model::Event&, const report::Report&) override {}
 
@@ -43,6 +41,12 @@ class Live final : public Screen {
   void finish(const report::Report& report) override {
     style_.width = std::clamp(os::terminal_size(STDOUT_FILENO).columns, kNarrowest, kWidest);
     print(back() + "\x1b[J" + report::to_text(report, style_));
+    drawn_ = 0;
+  }
+
+  // Above the view, where the next frame leaves it standing.
+  void say(const std::string& text) override {
+    print(back() + "\x1b[J" + text + "\n");
     drawn_ = 0;
   }
 
@@ -63,6 +67,7 @@ class Log final : public Screen {
   }
   void redraw(const report::Report&, Duration) override {}
   void finish(const report::Report&) override {}
+  void say(const std::string& text) override { print(text + "\n"); }
 
  private:
   report::PlainLog log_;
@@ -82,6 +87,10 @@ class Json final : public Screen {
 };
 
 }  // namespace
+
+void Screen::say(const std::string& text) {
+  fmt::print(stderr, "{}\n", text);
+}
 
 bool use_color(const Options& options) {
   if (options.color != Color::automatic) return options.color == Color::always;

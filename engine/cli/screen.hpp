@@ -18,6 +18,8 @@ class Screen {
   // Four times a second.
   virtual void redraw(const report::Report& report, Duration now) = 0;
   virtual void finish(const report::Report& report) = 0;
+  // A line for the person at the terminal that is no event.
+  virtual void say(const std::string& text);
 };
 
 // The screen that fits the options and this terminal.

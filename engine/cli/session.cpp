@@ -54,13 +54,15 @@ std::string signal_reason(int signal) {
   }
 }
 
-Task<void> watch_signals(asio::signal_set& signals, Wish& wish) {
+Task<void> watch_signals(asio::signal_set& signals, Wish& wish, Screen* screen) {
   for (;;) {
     const int signal = co_await signals.async_wait(asio::use_awaitable);
     if (signal == SIGTSTP) {
       // A stopped front lets its leases lapse: the faults would end while the user believes that
       // they are paused.
-      fmt::print(stderr, "\nctrl-Z is off during a run; ctrl-C puts everything back and stops\n");
+      if (screen != nullptr) {
+        screen->say("ctrl-Z is off during a run; ctrl-C puts everything back and stops");
+      }
     } else {
       wish.make(signal_reason(signal));
     }
@@ -158,11 +160,12 @@ class Runner {
  private:
   Task<void> everything() {
     const BootTime start = clock_.now();
-    if (screen_) {
-      co_await (the_run() || watch_signals(signals_, wish_) || control() || beside() ||
-                redraw(clock_, *screen_, fold_, start));
+    Screen* screen = screen_.get();
+    if (screen != nullptr) {
+      co_await (the_run() || watch_signals(signals_, wish_, screen) || control() || beside() ||
+                redraw(clock_, *screen, fold_, start));
     } else {
-      co_await (the_run() || watch_signals(signals_, wish_) || control() || beside());
+      co_await (the_run() || watch_signals(signals_, wish_, screen) || control() || beside());
     }
   }
 
@@ -179,10 +182,11 @@ class Runner {
 
   Task<void> beside() {
     if (session_.beside) {
-      std::function<void(std::string)> stop = [this](std::string reason) {
-        wish_.make(std::move(reason));
+      Session::Told stop = [this](std::string reason) { wish_.make(std::move(reason)); };
+      Session::Told say = [this](std::string text) {
+        if (screen_) screen_->say(text);
       };
-      co_await session_.beside(std::move(stop));
+      co_await session_.beside(std::move(stop), std::move(say));
     }
     os::Event never;
     co_await never.wait();

@@ -25,8 +25,10 @@ struct Session {
   std::string history;
   std::string user;
   bool root = true;  // the executor has it
-  // Goes on beside the run and ends with it; what it is given stops the run, with a reason.
-  std::function<Task<void>(std::function<void(std::string)> stop)> beside;
+  // Goes on beside the run and ends with it; what it is given stops the run, with a reason, and
+  // tells the person at the terminal something.
+  using Told = std::function<void(std::string)>;
+  std::function<Task<void>(Told stop, Told say)> beside;
 };
 
 // Runs it to its verdict; what happened is in the report.
