@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -204,7 +205,8 @@ Result<void> check_roles(const Options& options, const model::Gameday& day) {
 
 void print_agenda(const DayFiles& files) {
   fmt::print("{}  {}\n", printable(files.day.title), printable(files.day.file));
-  if (!files.day.briefing.empty()) fmt::print("{}\n", printable(files.day.briefing, 4000));
+  std::istringstream briefing(files.day.briefing);
+  for (std::string line; std::getline(briefing, line);) fmt::print("{}\n", printable(line, 1000));
   for (std::size_t i = 0; i < files.day.agenda.size(); ++i) {
     std::string more;
     const auto experiment = files.experiments.find(i);
@@ -407,7 +409,8 @@ int command_gameday(const Options& options) {
   const std::string what = options.words.empty() ? "" : options.words.front();
   if (std::find(kWhat.begin(), kWhat.end(), what) == kWhat.end()) {
     const std::string near = nearest_word(what, kWhat);
-    return fail(fmt::format("gameday {}: expected {}{}", printable(what, 60), join_or(kWhat),
+    return fail(fmt::format("gameday{}{}: expected {}{}", what.empty() ? "" : " ",
+                            printable(what, 60), join_or(kWhat),
                             near.empty() ? "" : "; did you mean " + near + "?"));
   }
   const std::vector<std::string> rest(options.words.begin() + 1, options.words.end());

@@ -1,5 +1,7 @@
 // The combined report as one page: agenda with verdicts first, then each experiment with its
 // charts, the timeline, and the draft of the postmortem.
+#include <sstream>
+
 #include <fmt/format.h>
 
 #include "engine/base/text.hpp"
@@ -85,7 +87,10 @@ std::string head(const Day& day, const Runs& runs) {
                      xml(printable(day.about.by)), xml(printable(day.about.id)),
                      xml(printable(day.about.file)));
   if (!day.about.briefing.empty()) {
-    out += "<p class=\"briefing\">" + xml(printable(day.about.briefing, 4000)) + "</p>\n";
+    std::string text;
+    std::istringstream lines(day.about.briefing);
+    for (std::string line; std::getline(lines, line);) text += xml(printable(line, 1000)) + "\n";
+    out += "<p class=\"briefing\">" + text + "</p>\n";
   }
   return out + "</header>\n";
 }
