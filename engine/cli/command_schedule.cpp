@@ -191,7 +191,8 @@ int command_schedule(const Options& options) {
   if (what == "log") return log(options);
   if (std::find(kWhat.begin(), kWhat.end(), what) == kWhat.end()) {
     const std::string near = nearest_word(what, kWhat);
-    return fail(fmt::format("schedule {}: expected {}{}", printable(what, 60), join_or(kWhat),
+    return fail(fmt::format("schedule{}{}: expected {}{}", what.empty() ? "" : " ",
+                            printable(what, 60), join_or(kWhat),
                             near.empty() ? "" : "; did you mean " + near + "?"));
   }
   if (options.words.size() != 2) {
