@@ -212,7 +212,8 @@ void print_agenda(const DayFiles& files) {
     const auto experiment = files.experiments.find(i);
     if (experiment != files.experiments.end()) {
       const model::Experiment& one = experiment->second;
-      more = fmt::format("  {}, {} step(s), at least {}", one.name, model::steps_of(one).size(),
+      const std::size_t steps = model::steps_of(one).size();
+      more = fmt::format("  {}, {} step{}, at least {}", one.name, steps, steps == 1 ? "" : "s",
                          format_duration(one.warmup + one.baseline + model::method_duration(one) +
                                          one.recovery.hold));
     }

@@ -303,8 +303,9 @@ int command_validate(const Options& options) {
   for (std::size_t i = 0; i < options.words.size(); ++i) {
     const auto& experiment = reading.experiments[i];
     if (experiment) {
-      fmt::print("{}: ok: {}, {} step(s), method {}, earliest end after {}\n", options.words[i],
-                 experiment->name, model::steps_of(*experiment).size(),
+      const std::size_t steps = model::steps_of(*experiment).size();
+      fmt::print("{}: ok: {}, {} step{}, method {}, earliest end after {}\n", options.words[i],
+                 experiment->name, steps, steps == 1 ? "" : "s",
                  format_duration(model::method_duration(*experiment)),
                  format_duration(experiment->warmup + experiment->baseline +
                                  model::method_duration(*experiment) +

@@ -31,7 +31,7 @@ constexpr CommandHelp kCommands[] = {
     {"abort", "abort [RUN]", "stop one run and put everything back", true},
     {"schedule", "schedule WHAT FILE",
      "validate or forecast a schedule file; also: log, resume NAME", true},
-    {"gameday", "gameday WHAT [FILE|TEXT]",
+    {"gameday", "gameday WHAT [ARG]",
      "run, plan, validate; continue, note, stop, status; report", true},
     {"serve", "serve", "run experiments when their schedule says so; a page and an API", true},
     {"runs", "runs", "runs of the past", true},
@@ -289,7 +289,8 @@ std::string help_text(const std::string& command) {
   for (const CommandHelp& one : kCommands) {
     if (one.first_page) out += fmt::format("  ordeal {:<18} {}\n", one.usage, one.summary);
   }
-  out += "\nordeal COMMAND --help shows its options. Start with: ordeal new process.kill\n";
+  out += "\nordeal COMMAND --help shows its options. Start with: ordeal new process.kill\n"
+         "Also: ordeal schema (for your editor), ordeal version\n";
   return out;
 }
 
