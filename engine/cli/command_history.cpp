@@ -6,6 +6,7 @@
 
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/control.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/model/verdict.hpp"
@@ -63,7 +64,10 @@ int command_runs(const Options& options) {
   auto runs = database.value().list(options.limit);
   if (runs.has_error()) return fail(runs.error());
   for (const store::RunRecord& run : runs.value()) {
-    fmt::print("{}  {}  {:<13} {:>8}  {}\n", run.run, format_wall(run.started), run.exit_name,
+    const bool lives =
+        run.exit_name == "unfinished" && is_under_control(control_directory(), run.run);
+    fmt::print("{}  {}  {:<13} {:>8}  {}\n", run.run, format_wall(run.started),
+               lives ? "running" : run.exit_name,
                format_short(run.length), printable(run.name));
   }
   return 0;

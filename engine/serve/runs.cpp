@@ -164,6 +164,9 @@ Result<std::vector<RunRow>> Runs::list(std::size_t limit) {
   std::vector<RunRow> out;
   std::set<std::string> listed;
   for (store::RunRecord& record : records) {
+    // `ordeal runs` writes a line also for a run that has not ended: its own files know better.
+    const auto row = rows_.find(record.run);
+    if (row != rows_.end() && row->second.state != RunState::ended) continue;
     listed.insert(record.run);
     out.push_back(RunRow{std::move(record), RunState::ended, "", {}});
   }

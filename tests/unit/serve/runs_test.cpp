@@ -119,6 +119,10 @@ TEST_F(RunsTest, ListsThoseThatGoOnFirstAndEachOnce) {
   report.about.run = kRun;
   ASSERT_TRUE(database.value().add(report, "").has_value());
   std::ofstream(history_ / "runs" / kRun / "report.json") << "{}";
+  // `ordeal runs` was asked while it went on.
+  auto half = store::replay((history_ / "runs" / other / "events.jsonl").string()).value();
+  half.about.run = other;
+  ASSERT_TRUE(database.value().add(half, "").has_value());
   alive_ = other;
   Runs all = runs();
   const auto rows = all.list(10).value();
