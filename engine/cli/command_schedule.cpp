@@ -9,6 +9,7 @@
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/model/verdict.hpp"
+#include "engine/os/linux/caller.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/schedule/scheduler.hpp"
 #include "engine/store/ledger.hpp"
@@ -155,7 +156,10 @@ int log(const Options& options) {
     fmt::print("nothing yet\n");
     return 0;
   }
-  if (ledger->has_error()) return fail(ledger->error().message());
+  if (ledger->has_error()) {
+    return fail(ledger->error().message() +
+                (os::is_root() ? "" : "; what fired is kept for root: sudo ordeal schedule log"));
+  }
   const auto firings = ledger->value().list(options.limit);
   if (firings.has_error()) return fail(firings.error().message());
   std::vector<std::vector<std::string>> cells = {
