@@ -123,6 +123,8 @@ std::string phase_text(const Report& report, const ConditionRow& row, model::Pha
   if (values == sli->second.end()) return {};
   const auto value = values->second.find(name.aggregate);
   if (value == values->second.end() || !std::isfinite(value->second)) return {};
+  if (row.limit.empty() && value->second == 1) return name.aggregate;  // a flag
+  if (row.limit.empty() && value->second == 0) return "not " + name.aggregate;
   return format_value(value->second, unit_of(report, name.sli, name.aggregate));
 }
 

@@ -135,9 +135,9 @@ void Finished::faults() {
   for (const StepRow& row : report_.steps) {
     std::string text = printable(row.plan.name) + "  ";
     if (report_.hosts.size() > 1) text += printable(row.host) + "  ";
-    text += row.state == model::StepState::failed || (!row.injected && !row.verified)
-                ? "not injected"
-                : seen_words(row);
+    // Seen is enough: an abort may come before the executor's answer.
+    const bool done = row.injected || row.verified || row.seen == model::Seen::yes;
+    text += row.state == model::StepState::failed || !done ? "not injected" : seen_words(row);
     if (!row.effect.empty()) text += ": " + row.effect;
     if (row.reverted) {
       text += "; reverted";
