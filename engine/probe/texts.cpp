@@ -169,9 +169,10 @@ std::string crossed_text(const std::vector<Reading>& readings) {
     if (!out.empty()) out += " and ";
     out += name_of(reading);
     const std::string measured = measured_text(reading);
-    if (!measured.empty()) out += " " + measured;
+    const bool flag = reading.part->flag && !measured.empty();
+    if (!measured.empty()) out += (flag ? " is " : " ") + measured;
     if (reading.part->over) out += " over " + format_duration(*reading.part->over);
-    out += fmt::format(" crossed {}", bound_text(reading));
+    if (!flag) out += fmt::format(" crossed {}", bound_text(reading));
     const std::string detail = problem_text(reading);
     if (!detail.empty()) out += fmt::format(" ({})", detail);
   }
