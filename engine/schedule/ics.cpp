@@ -434,6 +434,48 @@ bool is_in_week(const Event& event, local_days first, local_days day) {
   return (monday(day) - monday(first)).count() / 7 % event.interval == 0;
 }
 
+// How many occurrences of a weekly event are on the days from its first one to before `day`.
+std::int64_t seen_in_weeks(const Event& event, local_days first, local_days day) {
+  const local_days monday = first - (std::chrono::weekday(first) - std::chrono::Monday);
+  const auto every = std::count(event.weekdays.begin(), event.weekdays.end(), true);
+  const auto before = [&](local_days until) {
+    const std::int64_t since = (until - monday).count();
+    const std::int64_t period = 7 * event.interval;
+    std::int64_t out = since / period * every;
+    for (int i = 0; i < std::min<std::int64_t>(since % period, 7); ++i) {
+      if (event.weekdays[std::chrono::weekday(monday + days(i)).c_encoding()]) ++out;
+    }
+    return out;
+  };
+  return before(day) - before(first);
+}
+
+struct Step {
+  std::int64_t n = 0;
+  std::int64_t seen = 0;  // occurrences before it
+};
+
+// A step before which no occurrence is on `day` or later: a calendar that began long ago costs as
+// little as one of today.
+Step step_near(const Event& event, local_days first, local_days day) {
+  Step out;
+  if (day <= first || event.repeat == Repeat::never) return out;
+  if (event.repeat == Repeat::daily) {
+    out.n = out.seen = (day - first).count() / event.interval;
+  } else if (event.repeat == Repeat::weekly) {
+    out = {(day - first).count(), seen_in_weeks(event, first, day)};
+  } else {
+    const std::chrono::year_month_day from(first);
+    const std::chrono::year_month_day to(day);
+    const bool every_month = unsigned(from.day()) <= 28;
+    if (event.count && !every_month) return out;  // only looking tells how many there were
+    const int months = (int(to.year()) - int(from.year())) * 12 + int(unsigned(to.month())) -
+                       int(unsigned(from.month()));
+    out.n = out.seen = months / (event.interval * (event.repeat == Repeat::yearly ? 12 : 1));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<IcsProblem> parse_ics(std::string_view text, std::vector<Event>& out) {
@@ -445,14 +487,11 @@ bool overlaps(const Event& event, const Zone& asks, WallTime begin, WallTime end
   const local_days first = std::chrono::floor<days>(event.begin);
   const Duration time = event.begin - first;
   const LocalTime last = zone.local(end);
-  int seen = 0;
-  for (std::int64_t n = 0; event.repeat != Repeat::never || n == 0; ++n) {
+  const auto reaches = std::chrono::floor<days>(zone.local(begin) - event.length) - days(2);
+  auto [n, seen] = step_near(event, first, reaches);
+  for (; event.repeat != Repeat::never || n == 0; ++n) {
     const auto day = day_of(event, first, n);
-    if (!day) {
-      const int years = static_cast<int>(n) * event.interval;
-      if (years > 12'000) return false;  // a day that never exists
-      continue;
-    }
+    if (!day) continue;  // 29 February comes back, also after a thousand years
     const LocalTime at = *day + std::chrono::floor<std::chrono::seconds>(time);
     if (at > last || (event.until && at > *event.until)) return false;
     if (!is_in_week(event, first, *day)) continue;

@@ -1,4 +1,6 @@
 // Calendars of others: when their events are, and that nothing in them is overlooked.
+#include <fmt/format.h>
+
 #include "tests/unit/schedule/values.hpp"
 
 namespace ordeal::schedule {
@@ -153,6 +155,44 @@ TEST(Ics, ForbidsARunThatWouldReachIntoAnEvent) {
   EXPECT_EQ(forbidden(calendar, schedule, instant("2026-12-24T22:51:00Z")),
             "blackout holidays.ics: Xmas");
   EXPECT_EQ(forbidden(calendar, schedule, instant("2026-12-25T23:00:00Z")), "");
+}
+
+// What looked at every day since then would take minutes for these.
+TEST(Ics, CalendarsThatBeganLongAgoCostNoMore) {
+  const std::vector<std::string> rules = {"FREQ=DAILY", "FREQ=DAILY;COUNT=2147483647",
+                                          "FREQ=WEEKLY;BYDAY=SA", "FREQ=WEEKLY;COUNT=2147483647",
+                                          "FREQ=WEEKLY;INTERVAL=1000", "FREQ=MONTHLY;INTERVAL=7"};
+  const auto begin = std::chrono::steady_clock::now();
+  for (const std::string& rule : rules) {
+    const Event event = one("DTSTART:00010101T000000Z\r\nDURATION:PT1S\r\nRRULE:" + rule + "\r\n");
+    for (int i = 0; i < 1000; ++i) EXPECT_FALSE(at(event, "2026-11-21T12:00:00Z"));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+}
+
+// Asked day by day, as many as were counted, whichever step the look begins with.
+TEST(Ics, WhereTheLookBeginsChangesNoCount) {
+  const std::map<std::string, int> rules = {
+      {"FREQ=DAILY;INTERVAL=3", 200},           {"FREQ=WEEKLY;BYDAY=MO,TH,SU", 150},
+      {"FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,SA", 90}, {"FREQ=MONTHLY", 14},
+      {"FREQ=MONTHLY;INTERVAL=12", 3},          {"FREQ=YEARLY", 3}};
+  for (const std::string date : {"20240128", "20240131"}) {
+    for (const auto& [rule, count] : rules) {
+      const Event event = one(fmt::format("DTSTART;VALUE=DATE:{}\r\nRRULE:{};COUNT={}\r\n", date,
+                                          rule, count));
+      int found = 0;
+      for (WallTime day = instant("2024-01-01T12:00:00Z"); day < instant("2028-01-01T00:00:00Z");
+           day += std::chrono::hours(24)) {
+        found += overlaps(event, zone("Etc/UTC"), day, day) ? 1 : 0;
+      }
+      EXPECT_EQ(found, count) << date << " " << rule;
+    }
+  }
+  const Event leap = one("DTSTART;VALUE=DATE:08000229\r\nRRULE:FREQ=YEARLY\r\n");
+  EXPECT_TRUE(at(leap, "2028-02-29T12:00:00Z"));
+  const Event old = one("DTSTART;VALUE=DATE:08000131\r\nRRULE:FREQ=MONTHLY\r\n");
+  EXPECT_TRUE(at(old, "2026-12-31T12:00:00Z"));
+  EXPECT_FALSE(at(old, "2026-11-30T12:00:00Z"));
 }
 
 }  // namespace
