@@ -194,19 +194,23 @@ int command_halt(const Options& options) {
 
 int command_abort(const Options& options) {
   const std::string directory = control_directory();
-  const std::vector<std::string> runs = runs_under_control(directory);
+  std::vector<std::string> runs = runs_under_control(directory);
+  const boost::json::object question{{"ask", "abort"}, {"reason", options.reason}};
   std::string wanted = options.words.empty() ? "last" : options.words.front();
-  if (wanted == "last") {
-    if (runs.empty()) {
-      complain("no run goes on here");
-      return static_cast<int>(Exit::invalid);
-    }
+  const bool last = wanted == "last";
+  Result<boost::json::object> reply = Error(Code::gone, "no run goes on here");
+  // Sockets of runs that have ended are still there, and may have the later name.
+  for (; last && !runs.empty(); runs.pop_back()) {
+    auto one = ask_run(directory, runs.back(), question);
+    if (one.has_error() && one.error().code() == Code::gone) continue;
+    reply = std::move(one);
     wanted = runs.back();
+    break;
   }
-  auto reply = ask_run(directory, wanted,
-                       boost::json::object{{"ask", "abort"}, {"reason", options.reason}});
+  if (!last) reply = ask_run(directory, wanted, question);
   if (reply.has_error()) {
-    const std::string nearest = nearest_word(wanted, runs);
+    std::erase(runs, wanted);
+    const std::string nearest = last ? "" : nearest_word(wanted, runs);
     complain(reply.error().message() +
              (nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
     return static_cast<int>(Exit::invalid);

@@ -7,6 +7,7 @@ import pathlib
 import pty
 import re
 import signal
+import socket
 import time
 
 from harness import HERE, ORDEAL, EndToEnd, free_port, state_of, wait_until
@@ -240,6 +241,21 @@ class Leading(Gameday):
         self.say("continue")
         self.ended(again, 7)
         self.assertEqual(self.outcomes(), ["done", "INTERRUPTED", "done"])
+
+    def test_abort_finds_the_run_that_goes_on(self):
+        """Sockets of ended runs stay, and theirs may be the later name: of this minute, of last year."""
+        self.experiment("one", duration="60s")
+        self.day({"run": "one.yaml"})
+        self.assertIn("no run goes on", self.ordeal("abort").stderr)
+        day = self.lead("--quiet")
+        self.paused()
+        for name in ("r-1231-2359-ffff", "r-1231-2359-fffe"):
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(self.folder / f"state/run/{name}.sock"))
+        done = self.ordeal("abort")
+        self.assert_exit(done, 0)
+        self.assertIn("is being put back", done.stdout)
+        self.ended(day, 7)
 
     def changed(self):
         path = self.folder / "gameday.yaml"
