@@ -147,9 +147,9 @@ Result<Ready> make_ready(const Options& options, int count, const os::Caller& wh
   const std::string directory = day_directory(who);
   remove_old_controls(directory);
   out.control_folder = directory + "/" + out.id;
-  CHECK_OK(os::make_directories(out.control_folder, 0755));
-  CHECK_OK(os::give_to(out.control_folder, who));
   TRY(out.control, bind_control(out.control_folder, "day", who.uid, who.gid));
+  // Last: in a folder of others a name may become a link to any file before root uses it.
+  CHECK_OK(os::give_to(out.control_folder, who));
   return out;
 }
 

@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import socket
+import threading
 import time
 
 from harness import HERE, ORDEAL, EndToEnd, free_port, state_of, wait_until
@@ -256,6 +257,36 @@ class Leading(Gameday):
         self.assert_exit(done, 0)
         self.assertIn("is being put back", done.stdout)
         self.ended(day, 7)
+
+    def test_root_works_in_no_folder_of_the_caller(self):
+        """What is bound there by root and then given away could be a link to any file by then."""
+        self.experiment("one")
+        self.folder.chmod(0o755)
+        path = self.day({"run": "one.yaml"})
+        self.environment.update(SUDO_UID="65534", SUDO_GID="65534")
+        early, ready, over = set(), set(), threading.Event()
+
+        def watch():
+            while not over.is_set():
+                for folder in (self.folder / "state/run").glob("g-*"):
+                    with contextlib.suppress(FileNotFoundError):
+                        given = os.stat(folder).st_uid == 65534
+                        if (folder / "day.sock").exists():
+                            ready.add(folder)
+                        elif given and folder not in ready:
+                            early.add(folder)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            for _ in range(15):
+                done = self.ordeal("gameday", "run", "--role", "nobody=x", path)
+                self.assertIn("no such role", done.stderr)
+        finally:
+            over.set()
+            thread.join()
+        self.assertEqual(early, set())
+        self.assertGreater(len(ready), 0)
 
     def changed(self):
         path = self.folder / "gameday.yaml"
