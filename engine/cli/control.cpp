@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -17,16 +17,19 @@
 
 #include "engine/base/json.hpp"
 #include "engine/os/linux/caller.hpp"
+#include "engine/os/linux/clock.hpp"
 
 namespace ordeal::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using local = asio::local::stream_protocol;
+using namespace asio::experimental::awaitable_operators;
 
 constexpr std::string_view kEnding = ".sock";
 constexpr const char* kDay = "day";
 constexpr std::size_t kLongestLine = 64u << 10;
+constexpr Duration kSlowClient = 500ms;  // who asks says it at once; others wait behind it
 
 Result<sockaddr_un> address_of(const std::string& directory, const std::string& run) {
   sockaddr_un address{};
@@ -51,13 +54,18 @@ std::string find_socket(const std::string& directory, const std::string& run) {
 
 // Not to the end of the stream: a game day may close it only after the run that the answer began.
 Result<std::string> read_line(int fd) {
+  constexpr int kMostParts = 20;  // it is written at once: who sends byte by byte is not ours
+  const timeval next{0, 200'000};
   std::string out;
-  while (out.size() < kLongestLine && (out.empty() || out.back() != '\n')) {
-    std::array<char, 4096> part;
+  for (int parts = 0; out.empty() || out.back() != '\n'; ++parts) {
+    if (parts == kMostParts) return Error::system(ETIMEDOUT, "read");
+    std::string part(kLongestLine, '\0');
     const ssize_t got = ::recv(fd, part.data(), part.size(), 0);
     if (got < 0) return Error::system(errno, "read");
     if (got == 0) break;
-    out.append(part.data(), static_cast<std::size_t>(got));
+    out.append(part, 0, static_cast<std::size_t>(got));
+    if (out.size() > kLongestLine) break;
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &next, sizeof next);
   }
   return out;
 }
@@ -67,6 +75,18 @@ bool may_ask(int fd) {
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
   return peer.uid == 0 || peer.uid == ::getuid();
+}
+
+Task<void> converse(asio::basic_stream_socket<local> client, const Answerer& answer) {
+  std::string line;
+  boost::system::error_code problem;
+  auto token = asio::redirect_error(asio::use_awaitable, problem);
+  co_await asio::async_read_until(client, asio::dynamic_buffer(line, kLongestLine), '\n', token);
+  if (problem) co_return;
+  auto question = json::parse(line, kLongestLine);
+  if (question.has_error() || !question.value().is_object()) co_return;
+  const std::string reply = json::dump(answer(question.value().get_object())) + "\n";
+  co_await asio::async_write(client, asio::buffer(reply), token);
 }
 
 }  // namespace
@@ -92,20 +112,15 @@ Result<os::Fd> bind_control(const std::string& directory, const std::string& run
 
 Task<void> serve_control(os::Fd listener, Answerer answer) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  os::LinuxClock clock(executor);
   asio::basic_socket_acceptor<local> acceptor(executor, local(), listener.release());
   for (;;) {
     asio::basic_stream_socket<local> client =
         co_await acceptor.async_accept(asio::use_awaitable);
     if (!may_ask(client.native_handle())) continue;
-    std::string line;
-    boost::system::error_code problem;
-    auto token = asio::redirect_error(asio::use_awaitable, problem);
-    co_await asio::async_read_until(client, asio::dynamic_buffer(line, kLongestLine), '\n', token);
-    if (problem) continue;
-    auto question = json::parse(line, kLongestLine);
-    if (question.has_error() || !question.value().is_object()) continue;
-    const std::string reply = json::dump(answer(question.value().get_object())) + "\n";
-    co_await asio::async_write(client, asio::buffer(reply), token);
+    auto talk = converse(std::move(client), answer);
+    auto alarm = clock.sleep(kSlowClient);
+    co_await (std::move(talk) || std::move(alarm));
   }
 }
 

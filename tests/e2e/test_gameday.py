@@ -258,6 +258,23 @@ class Leading(Gameday):
         self.assertIn("is being put back", done.stdout)
         self.ended(day, 7)
 
+    def test_nobody_at_a_control_socket_holds_others_up(self):
+        self.experiment("one", duration="60s")
+        self.day({"run": "one.yaml"})
+        day = self.lead("--quiet")
+        self.paused()
+        mute = []
+        for path in (self.folder / "state/run").glob("g-*/*.sock"):  # of the day and of its run
+            for begin in (b"", b'{"ask":'):
+                client = socket.socket(socket.AF_UNIX)
+                self.addCleanup(client.close)
+                client.connect(str(path))
+                client.send(begin)
+                mute.append(client)
+        self.assertEqual(len(mute), 4)
+        self.assert_exit(self.ordeal("abort"), 0)
+        self.ended(day, 7)
+
     def test_root_works_in_no_folder_of_the_caller(self):
         """What is bound there by root and then given away could be a link to any file by then."""
         self.experiment("one")
@@ -287,6 +304,24 @@ class Leading(Gameday):
             thread.join()
         self.assertEqual(early, set())
         self.assertGreater(len(ready), 0)
+
+    def test_a_listener_that_never_ends_its_line_is_left(self):
+        folder = self.folder / "state/run/g-1121-0000-0000"
+        folder.mkdir(parents=True)
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(folder / "day.sock"))
+        listener.listen()
+
+        def drip():
+            client, _ = listener.accept()
+            with contextlib.suppress(OSError), client:
+                while True:
+                    client.send(b"x")
+                    time.sleep(0.5)
+
+        threading.Thread(target=drip, daemon=True).start()
+        self.assert_exit(self.ordeal("status", timeout=20), 0)
 
     def changed(self):
         path = self.folder / "gameday.yaml"
