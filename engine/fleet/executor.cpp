@@ -132,6 +132,8 @@ class Executor::Impl {
       for (std::size_t end; (end = buffer.find('\n')) != buffer.npos; buffer.erase(0, end + 1)) {
         take_keeper_line(std::string_view(buffer).substr(0, end));
       }
+      // No keeper's: whatever it is, a host does not fill our memory with it.
+      if (buffer.size() > wire::kFactLimit) buffer.clear();
     }
     keeper_closed_ = true;
     keeper_spoke_.notify();
