@@ -15,8 +15,8 @@ version: 1
 name: {name}
 hypothesis: The shop stands it.
 slis:
-  first: {{ http: {{ url: "http://10.77.0.11:8080/", rate: 20/s, timeout: 1s }} }}
-  second: {{ http: {{ url: "http://10.77.0.12:8080/", rate: 20/s, timeout: 1s }} }}
+  first: {{ http: {{ url: "http://10.77.0.11:8080/", rate: {rate}/s, timeout: 1s }} }}
+  second: {{ http: {{ url: "http://10.77.0.12:8080/", rate: {rate}/s, timeout: 1s }} }}
 steady_state: [ first.success >= 90%, second.success >= 90% ]
 during: [ first.success >= 90%, second.success >= 20% ]
 abort_if: [ {abort} ]
@@ -51,8 +51,10 @@ PAUSE_EVERYWHERE = """\
 
 
 class Runs(Fleet):
+    RATE = 20  # requests a second
+
     def experiment(self, method, abort):
-        return self.write(HEAD.format(name="three-hosts", abort=abort) + method)
+        return self.write(HEAD.format(name="three-hosts", rate=self.RATE, abort=abort) + method)
 
     def run_it(self, method, abort="first.success < 5% over 5s"):
         return self.ordeal("run", "--inventory", self.inventory, "--report",
