@@ -164,6 +164,7 @@ Result<gameday::Day> day_to_resume(const model::Gameday& wanted, const std::stri
   for (const std::string& folder : ids) {
     auto day = load_day(folder);
     if (day.has_error() || day.value().about.name != wanted.name) continue;
+    day.value().reopen();
     if (day.value().next() == day.value().items.size()) {
       return Error(Code::invalid, day.value().about.id + " is done; leave --resume out");
     }

@@ -271,10 +271,8 @@ int DayRunner::run() {
     complain(Error::system(errno, folder_ + "/day.jsonl").message());
     return static_cast<int>(Exit::refused);  // what is not recorded is not done
   }
-  gameday::Day before;
   if (parts_.earlier) {
-    before = *parts_.earlier;
-    runs_ = load_runs(before, history_);
+    runs_ = load_runs(*parts_.earlier, history_);
     auto old = os::read_file(folder_ + "/day.jsonl", 64u << 20);
     std::istringstream lines(old.has_value() ? old.value() : "");
     for (std::string line; std::getline(lines, line);) {
@@ -284,8 +282,8 @@ int DayRunner::run() {
     record(gameday::Resumed{parts_.who.name});
   } else {
     record(parts_.opened);
-    before = fold_.day();
   }
+  const gameday::Day before = fold_.day();
   gameday::Surroundings around{
       clock_, [this](gameday::EntryData data) { record(std::move(data)); },
       [this](std::size_t item) { return run_item(item); }, [this] { question_changed(); }};

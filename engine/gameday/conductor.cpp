@@ -125,8 +125,8 @@ Task<void> Conductor::pause(std::size_t item, Duration length) {
   around_.record(std::move(ended));
 }
 
-// Of a run that was cut off when an earlier process died: its host was put back by its executor,
-// and nobody knows what it would have shown.
+// Of a run that was cut off when the day was stopped or its process died: its host was put back, and
+// nobody knows what it would have shown.
 Task<bool> Conductor::again(std::size_t item) {
   const model::AgendaItem& what = day_.about.agenda[item];
   Question question;
@@ -142,7 +142,8 @@ Task<bool> Conductor::again(std::size_t item) {
   ItemEnded ended;
   ended.item = static_cast<std::int64_t>(item);
   ended.exit_name = to_string(Exit::interrupted);
-  ended.reason = "cut off when the process of the game day died";
+  ended.reason = "it was cut off and not run again";
+  ended.by = said->by;
   around_.record(std::move(ended));
   co_return false;
 }

@@ -68,6 +68,20 @@ model::Exit Day::worst() const {
   return out;
 }
 
+void Day::reopen() {
+  if (closed && end.reason.empty()) return;  // its agenda is done
+  const std::size_t after = next();
+  if (after == 0 || (after < items.size() && items[after].state == ItemState::active)) return;
+  ItemRow& last = items[after - 1];
+  // Who skipped it was asked already.
+  const bool cut_off = last.end.exit_name == to_string(model::Exit::interrupted) &&
+                       last.end.by.empty();
+  if (!cut_off) return;
+  last.state = ItemState::active;
+  last.ended.reset();
+  last.end = ItemEnded();
+}
+
 ItemRow* Fold::row(std::int64_t item) {
   if (item < 0 || static_cast<std::size_t>(item) >= day_.items.size()) return nullptr;
   return &day_.items[static_cast<std::size_t>(item)];
@@ -130,6 +144,7 @@ void Fold::on(const NoteTaken& entry) {
 }
 
 void Fold::on(const Resumed& entry) {
+  day_.reopen();
   day_.closed.reset();
   say("resumed", entry.by);
 }

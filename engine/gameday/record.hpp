@@ -48,7 +48,7 @@ struct ItemEnded {
   std::string exit_name;  // of a run
   std::string reason;     // of a run: of its verdict
   std::string answer;     // of a checkpoint
-  std::string by;         // who answered; "": the clock
+  std::string by;         // who answered or skipped; "": the clock
 };
 BOOST_DESCRIBE_STRUCT(ItemEnded, (), (item, exit_name, reason, answer, by))
 
@@ -134,6 +134,8 @@ struct Day {
   std::size_t next() const;
   // Of the runs so far.
   model::Exit worst() const;
+  // For a later process: a run that the end of the day cut off is to be asked about again.
+  void reopen();
 };
 
 class Fold {

@@ -265,6 +265,37 @@ TEST(Gameday, TakesUpADayThatWasStopped) {
   EXPECT_EQ(later.ran, std::vector<std::string>{"b.yaml"});
 }
 
+// The run that `stop` cut off is offered again, and counts only when it is skipped.
+TEST(Gameday, OffersAgainWhatAStopCutOff) {
+  for (const bool again : {true, false}) {
+    Bed bed({run("a.yaml"), run("b.yaml")});
+    bed.start();
+    bed.world.run_for(90s);  // in the middle of b, the last one
+    bed.conductor->stop("a real incident", "kim");
+    bed.world.run_for(5s);
+    ASSERT_TRUE(bed.exit);
+    EXPECT_EQ(bed.reread().worst(), Exit::interrupted);
+
+    Bed later(bed.opened.agenda);
+    later.stored = bed.stored;
+    for (const std::string& line : later.stored) later.fold.apply(entry_from_json(line).value());
+    later.record(Resumed{"kim"});
+    EXPECT_EQ(later.fold.day().next(), 1u);
+    EXPECT_EQ(later.fold.day().worst(), Exit::upheld);
+    later.start();
+    ASSERT_TRUE(later.asked());
+    EXPECT_EQ(later.asked()->text, "run b.yaml was cut off. Run it again?");
+    EXPECT_TRUE(later.conductor->go_on(again ? "again" : "skip", "kim").has_value());
+    later.world.run_for(100s);
+    ASSERT_TRUE(later.exit);
+    EXPECT_EQ(*later.exit, again ? Exit::upheld : Exit::interrupted);
+    EXPECT_EQ(later.ran.size(), again ? 1u : 0u);
+    Day once_more = later.reread();
+    once_more.reopen();
+    EXPECT_EQ(once_more.next(), 2u) << "its agenda is done";
+  }
+}
+
 TEST(Record, HalfALineIsNoEntry) {
   Entry entry;
   entry.data = NoteTaken{"x", "kim"};
