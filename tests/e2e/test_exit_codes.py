@@ -1,11 +1,13 @@
 """Every exit code 0 to 10, by the real binaries on a real service."""
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 import unittest
 
-from harness import HERE, EndToEnd, answers, free_port, state_of, wait_until
+from harness import BINARIES, HERE, EndToEnd, answers, free_port, state_of, wait_until
 
 FILE = """\
 version: 1
@@ -69,6 +71,27 @@ class ExitCodes(EndToEnd):
             PAUSE.format(port="no-such-port", duration="3s"), port))
         self.assert_exit(done, 3)
         self.assert_nothing_left()
+
+    def test_plan_as_anybody_where_root_has_used_ordeal(self):
+        _, port = self.service()
+        _, other = self.service()
+        path = self.experiment(PAUSE.format(port=other, duration="3s"), port)
+        self.assert_exit(self.ordeal("run", "--baseline-only", path), 0)
+        self.assertTrue((self.folder / "state/journal").is_dir())
+        self.folder.chmod(0o755)
+        for name in ("ordeal", "ordeal-executor"):  # where anybody may start them
+            shutil.copy(BINARIES / name, self.folder)
+
+        def plan(*arguments):
+            return subprocess.run([self.folder / "ordeal", "plan", *arguments, path],
+                                  env=self.environment, cwd="/", user=65534, group=65534,
+                                  extra_groups=[], text=True, capture_output=True, timeout=60,
+                                  stdin=subprocess.DEVNULL)
+
+        done = plan()
+        self.assert_exit(done, 0)
+        self.assertIn("what earlier runs left: needs root", done.stdout)
+        self.assert_exit(plan("--strict"), 3)
 
     def test_4_not_steady(self):
         victim, other = self.service()
