@@ -247,7 +247,8 @@ Reading PhaseWatch::read_slice(PartState& state, std::size_t index, const Slice&
       const Duration width = slice.to - slice.from;
       reading.measured =
           measure(state.part->measure.aggregate, traits, found->second, width, reading);
-      if (reading.why == Why::none && !covers(traits, found->second, width)) reading.why = Why::gap;
+      const bool judged = reading.why == Why::none || reading.seen.has_value();
+      if (judged && !covers(traits, found->second, width)) reading.why = Why::gap;
       channel.slices.erase(found);
     }
     decide(reading, Truth::broken);
@@ -308,7 +309,8 @@ Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& ch
   certain = early.measured && early.bound &&
             stays_broken(aggregate, traits, state.part->comparison, *early.measured, *early.bound);
   if (certain) reading = early;
-  const bool judged = reading.why == Why::none || reading.why == Why::none_good;
+  const bool judged =
+      reading.why == Why::none || reading.why == Why::none_good || reading.seen.has_value();
   if (judged && !certain && final && !covers(traits, channel.whole, all)) reading.why = Why::gap;
   decide(reading, Truth::broken);
   if (reading.truth == Truth::unknown) reading.note = book_.series[channel.series].last_problem;

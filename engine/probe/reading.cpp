@@ -132,6 +132,31 @@ double read(Aggregate aggregate, const Tally& tally, Duration length) {
   }
 }
 
+std::optional<Reading::Seen> seen_of(Aggregate aggregate, const Tally& tally) {
+  if (aggregate != Aggregate::success && aggregate != Aggregate::error) return std::nullopt;
+  const auto share = [&](std::int64_t part, std::int64_t whole) {
+    return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  };
+  const bool success = aggregate == Aggregate::success;
+  const std::int64_t hits = success ? tally.good() : tally.attempts() - tally.good();
+  const std::int64_t due = tally.attempts() + tally.no_data();
+  Reading::Seen out;
+  out.value = share(hits, tally.attempts());
+  out.least = share(hits, due);
+  out.most = share(hits + tally.no_data(), due);
+  return out;
+}
+
+// The answer, when it is the same wherever the number lies between the least and the most.
+std::optional<bool> sure(const Reading& reading) {
+  const Comparison comparison = reading.part->comparison;
+  if (!reading.seen || !reading.bound) return std::nullopt;
+  if (comparison == Comparison::equal || comparison == Comparison::not_equal) return std::nullopt;
+  const bool at_least = compare(comparison, reading.seen->least, *reading.bound);
+  const bool at_most = compare(comparison, reading.seen->most, *reading.bound);
+  return at_least == at_most ? std::optional(at_least) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<double> measure(Aggregate aggregate, const Traits& traits, const Tally& tally,
@@ -140,8 +165,12 @@ std::optional<double> measure(Aggregate aggregate, const Traits& traits, const T
   reading.attempts = tally.attempts();
   reading.need = std::min(minimum_samples(aggregate, traits), most_needed);
   const std::int64_t due = tally.attempts() + tally.no_data();
+  reading.seen.reset();
   if (traits.request && tally.no_data() * 20 > due) {  // more than 5%
     reading.why = Why::behind;
+    if (tally.attempts() >= std::max<std::int64_t>(reading.need, 1)) {
+      reading.seen = seen_of(aggregate, tally);
+    }
     return std::nullopt;
   }
   if (tally.attempts() < std::max<std::int64_t>(reading.need, 1)) {
@@ -214,7 +243,13 @@ void set_bound(Reading& reading, const Book& book, std::size_t series) {
 
 void decide(Reading& reading, Truth against) {
   reading.truth = Truth::unknown;
-  if (reading.why == Why::none_good) {
+  if (reading.why == Why::behind) {
+    const std::optional<bool> holds = sure(reading);
+    if (!holds) return;
+    reading.why = Why::none;
+    reading.measured = reading.seen->value;
+    reading.truth = *holds ? Truth::holds : Truth::broken;
+  } else if (reading.why == Why::none_good) {
     reading.truth = against;
   } else if (reading.why == Why::none && reading.measured && !reading.bound) {
     reading.why = Why::no_baseline;

@@ -29,6 +29,14 @@ struct Reading {
   const model::Part* part = nullptr;
   const Traits* traits = nullptr;
   std::optional<double> measured;
+  // When our own sender was behind: what was seen, and the least and the most it can have been,
+  // had every missing request failed or succeeded.
+  struct Seen {
+    double value = 0;
+    double least = 0;
+    double most = 0;
+  };
+  std::optional<Seen> seen;
   std::optional<double> bound;
   std::optional<double> baseline;  // behind a relative bound
   std::int64_t good = 0;
@@ -59,7 +67,8 @@ double distance(model::Comparison comparison, double measured, double bound);
 
 // Sets the bound of a reading, from the baseline when it is relative.
 void set_bound(Reading& reading, const Book& book, std::size_t series);
-// Judges a reading that has its number, bound and `why`. `against`: the truth of a condition that
+// Judges a reading that has its number, bound and `why`. One whose sender was behind is judged when
+// the missing requests cannot change the answer. `against`: the truth of a condition that
 // counts against the run (holds in abort_if, broken elsewhere).
 void decide(Reading& reading, model::Truth against);
 

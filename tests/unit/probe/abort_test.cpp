@@ -132,6 +132,33 @@ TEST(AbortIf, OurOwnLatenessIsNoDataNotABreach) {
   EXPECT_THAT(scene.abort->text, HasSubstr("could not keep its rate"));
 }
 
+TEST(AbortIf, OurOwnLatenessIsJudgedWhenItCannotChangeTheAnswer) {
+  // One in ten is missing: between 90% and 100%, never below 80%.
+  Scene fine;
+  fine.experiment.abort_if = {one(success_below_80())};
+  fine.experiment.during = {one(part("shop", success, greater_equal, 85, Unit::percent)),
+                            one(part("shop", success, greater_equal, 95, Unit::percent))};
+  fine.fault();
+  const auto tenth_missing = [](Scene& scene, bool good) {
+    for (Duration when = 10s; when < 20s; when += 20ms) {
+      const bool late = (when / 20ms) % 10 == 0;
+      scene.sample(0, when, good && !late, 10ms, 0, late);
+    }
+  };
+  tenth_missing(fine, true);
+  EXPECT_FALSE(fine.abort);
+  EXPECT_EQ(fine.end(20s, "during.0").truth, Truth::holds);
+  EXPECT_EQ(fine.end(20s, "during.1").truth, Truth::unknown) << "90% is possible";
+
+  // All that were measured failed: at most 10%, surely below 80%.
+  Scene bad;
+  bad.experiment.abort_if = {one(success_below_80())};
+  bad.fault();
+  tenth_missing(bad, false);
+  ASSERT_TRUE(bad.abort);
+  EXPECT_EQ(bad.abort->cause, model::AbortCause::threshold);
+}
+
 TEST(AbortIf, AFewLateRequestsAreDropped) {
   Scene scene;
   scene.experiment.abort_if = {one(success_below_80())};
