@@ -125,8 +125,8 @@ Task<void> Conductor::pause(std::size_t item, Duration length) {
   around_.record(std::move(ended));
 }
 
-// Of a run that was cut off when the day was stopped or its process died: its host was put back, and
-// nobody knows what it would have shown.
+// Of a run that was cut off when the day was stopped or its process died: its host was put back,
+// and nobody knows what it would have shown.
 Task<bool> Conductor::again(std::size_t item) {
   const model::AgendaItem& what = day_.about.agenda[item];
   Question question;
