@@ -96,8 +96,10 @@ std::vector<std::string> left_by_the_dead(const std::vector<FoundJournal>& journ
   for (const FoundJournal& journal : journals) {
     if (journal.live) continue;
     for (const journal::Record& record : journal.scan.records) {
-      out.push_back(fmt::format("step {} ({}) of run {} is not undone", record.intent.step,
-                                record.intent.fault, journal.run()));
+      const std::string& name = record.intent.name;
+      out.push_back(fmt::format("step {} ({}) of run {} is not undone",
+                                name.empty() ? record.intent.step : name, record.intent.fault,
+                                journal.run()));
     }
     for (const std::string& problem : journal.scan.problems) {
       out.push_back(fmt::format("the journal {}: {}", journal.path, problem));

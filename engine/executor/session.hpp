@@ -161,6 +161,7 @@ class Session {
   std::string policy_problem_;
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<JournalListener> marks_;
+  bool wire_gone_ = false;
   std::string journal_problem_ = "no run has begun";
   std::vector<std::string> dirty_at_start_;
   std::map<std::string, std::unique_ptr<Step>> steps_;  // by path

@@ -80,6 +80,11 @@ Task<void> Session::serve() {
   co_await revert(all_steps(), leaving_);
   co_await handlers_.join();
   co_await remove_leftovers(bye_ == 0);
+  // Nobody else may be there to say how this host was left.
+  if (bye_ == 0 && !wire_gone_) {
+    wire::HostReport parting = co_await check();
+    outbox_.push(std::move(parting));
+  }
   if (bye_ != 0) outbox_.answer(bye_, wire::Done{});
   if (journal_) co_await journal_->flush(journal::kWriteDeadline);
   co_await outbox_.flush(host_.clock(), 1s);
@@ -100,6 +105,7 @@ Task<void> Session::read_orders() {
   while (true) {
     auto bytes = co_await parts_.wire.read_some(kReadSize);
     if (bytes.has_error()) {
+      wire_gone_ = true;
       leave("wire closed");
       co_return;
     }

@@ -166,6 +166,11 @@ class Executor::Impl {
       if (pushed_.halted) pushed_.halted(*halted);
       return;
     }
+    const auto* parting = std::get_if<wire::HostReport>(&fact.body);
+    if (parting != nullptr && fact.re == 0) {
+      if (pushed_.parting) pushed_.parting(*parting);
+      return;
+    }
     const auto found = pending_.find(fact.re);
     if (found == pending_.end()) return;  // the caller gave up waiting
     found->second->answer = std::move(fact.body);

@@ -17,6 +17,8 @@ struct Pushed {
   std::function<void(const wire::HostFact&)> host_values;
   std::function<void(const wire::StepReverted&)> step_reverted;  // asked for or not
   std::function<void(const wire::Halted&)> halted;
+  // It leaves without having been told to; this is how it left its host. `lost` follows.
+  std::function<void(const wire::HostReport&)> parting;
   // The wire is closed or broken. `keeper` says what the keeper did, once it has spoken or 8 s have
   // passed; a report that is not clean, or none, means: state unknown or dirty.
   std::function<void(std::string reason, std::optional<wire::KeeperReport> keeper)> lost;

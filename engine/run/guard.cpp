@@ -100,6 +100,15 @@ Task<void> Run::watch_person() {
   co_await never.wait();  // the run ends by itself from here
 }
 
+// What the file or the engine calls the step; its path in the method is no name for a person.
+std::string Run::name_of(const std::string& path) const {
+  const std::string base = path.substr(0, path.find('#'));  // "method.0#2" is its second round
+  for (const Step* step : steps_of(experiment_)) {
+    if (step->path == base) return step->name;
+  }
+  return path;
+}
+
 void Run::on_step_reverted(Member& member, const wire::StepReverted& reverted) {
   notice_suspension(now());
   StepChanged changed;
@@ -128,9 +137,21 @@ void Run::on_step_reverted(Member& member, const wire::StepReverted& reverted) {
                         reverted.why == "not ready";
   if (!answered && !stop_) {
     stop(AbortCause::executor,
-         said_of(member, fmt::format("{} was reverted by the executor: {}", reverted.step,
-                                     reverted.why)));
+         said_of(member, fmt::format("{} was reverted by the executor: {}",
+                                     name_of(reverted.step), reverted.why)));
   }
+}
+
+// The keeper speaks after the worker, and undoes what that one could not.
+std::optional<wire::HostReport> Run::left_by(const Member& member,
+                                             const std::optional<wire::KeeperReport>& keeper) {
+  if (!keeper) return member.parting;
+  wire::HostReport out;
+  out.clean = keeper->clean;
+  for (const wire::UndoResult& undo : keeper->undos) {
+    if (!undo.ok) out.residue.push_back({undo.what + ": " + undo.text, undo.command});
+  }
+  return out;
 }
 
 void Run::on_lost(Member& member, const std::string& reason,
@@ -138,15 +159,11 @@ void Run::on_lost(Member& member, const std::string& reason,
   if (leaving_ || member.checked) return;
   notice_suspension(now());
   member.lost = true;
-  member.keeper_clean = keeper && keeper->clean;
+  member.left = left_by(member, keeper);
   std::string said = "its keeper said nothing";
   if (keeper) said = "keeper: " + keeper->keeper;
-  if (keeper && keeper->clean) said += ", everything was put back";
-  if (keeper) {
-    for (const wire::UndoResult& undo : keeper->undos) {
-      if (!undo.ok) member.keeper_residue.push_back({undo.what + ": " + undo.text, undo.command});
-    }
-  }
+  if (member.left && !keeper) said += ", but its worker left in order";
+  if (member.left && member.left->clean) said += ", everything was put back";
   member.lost_text = said_of(member, fmt::format("the executor was lost: {}; {}", reason, said));
   stop(AbortCause::executor, member.lost_text);
   stopped_.notify();

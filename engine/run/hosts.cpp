@@ -165,6 +165,7 @@ fleet::Pushed Run::pushed_by(Member& member) {
   out.halted = [this, &member](const wire::Halted& fact) {
     stop(AbortCause::halt, said_of(member, "halted: " + fact.reason));
   };
+  out.parting = [&member](const wire::HostReport& report) { member.parting = report; };
   out.lost = [this, &member](std::string reason, std::optional<wire::KeeperReport> keeper) {
     on_lost(member, reason, keeper);
   };

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,8 +27,8 @@ struct Member {
   bool checked = false;           // and found as it is; a lost wire is no news any more
   bool lost = false;
   std::string lost_text;
-  bool keeper_clean = false;      // of a lost one: its keeper put everything back
-  std::vector<model::ResidueItem> keeper_residue;
+  std::optional<wire::HostReport> parting;  // the last word of a worker that left by itself
+  std::optional<wire::HostReport> left;     // of a lost one: how its host is, if anybody said so
 
   bool remote() const { return entry->ssh.has_value(); }
 };

@@ -139,7 +139,8 @@ Task<void> Run::revert_everything() {
   }
   co_await group.join();
   const bool put_back = std::all_of(members_.begin(), members_.end(), [](const auto& member) {
-    return member->lost ? member->keeper_clean || !member->touched : member->active.empty();
+    if (!member->lost) return member->active.empty();
+    return !member->touched || (member->left && member->left->clean);
   });
   if (stop_ && put_back) emit(AbortDone{now() - std::min(stop_sample_time_, begun)});
 }
@@ -221,27 +222,28 @@ Task<void> Run::check_host(Member& member) {
   co_await hear_keeper(member);
   HostChecked checked;
   checked.host = member.name;
+  const std::string mend = recover_command(member);
   Result<wire::HostReport> report = Error(Code::failed, "not asked");
   if (member.touched && !member.lost) {
     report = co_await member.executor->check_host();
     co_await hear_keeper(member);  // it may be lost only now
   }
+  const wire::HostReport* told = report.has_value() ? &report.value() : nullptr;
   if (member.lost) {
     checked.lost = member.lost_text;
-    checked.clean = member.keeper_clean;
-    checked.residue = member.keeper_residue;
-    if (!member.keeper_clean && checked.residue.empty()) {
-      checked.residue.push_back({"unknown: the executor was lost and nobody reported",
-                                 recover_command(member)});
-    }
-  } else if (report.has_value()) {
-    checked.clean = report.value().clean;
-    checked.residue = report.value().residue;
-    checked.changed_by_others = report.value().changed_by_others;
-    checked.kept = report.value().kept;
+    told = member.left ? &*member.left : nullptr;
+  }
+  if (told != nullptr) {
+    checked.clean = told->clean;
+    checked.residue = told->residue;
+    checked.changed_by_others = told->changed_by_others;
+    checked.kept = told->kept;
   } else {
     checked.clean = false;
-    checked.residue.push_back({"unknown: " + report.error().message(), recover_command(member)});
+    if (!member.lost) checked.residue.push_back({"unknown: " + report.error().message(), mend});
+  }
+  if (member.lost && !checked.clean && checked.residue.empty()) {
+    checked.residue.push_back({"unknown: the executor was lost and nobody reported", mend});
   }
   if (member.touched) emit(std::move(checked));
   member.checked = !member.lost;

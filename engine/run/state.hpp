@@ -115,6 +115,9 @@ class Run {
   void on_step_reverted(Member& member, const wire::StepReverted& reverted);
   void on_lost(Member& member, const std::string& reason,
                const std::optional<wire::KeeperReport>& keeper);
+  static std::optional<wire::HostReport> left_by(const Member& member,
+                                                 const std::optional<wire::KeeperReport>& keeper);
+  std::string name_of(const std::string& path) const;
   Duration lease_of(const Member& member) const;
   Duration renewal_of(const Member& member) const;
   void stop(model::AbortCause cause, std::string text, std::string condition = "");

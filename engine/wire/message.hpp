@@ -208,7 +208,8 @@ struct HostFact {  // pushed
 };
 BOOST_DESCRIBE_STRUCT(HostFact, (), (values))
 
-struct HostReport {  // answers CheckHost
+// Answers CheckHost. Pushed: the last word of a worker that leaves without having been told to.
+struct HostReport {
   static constexpr const char* kKind = "host_report";
   bool clean = true;
   std::vector<model::ResidueItem> residue;
