@@ -76,7 +76,7 @@ class ExitCodes(EndToEnd):
         _, port = self.service()
         _, other = self.service()
         path = self.experiment(PAUSE.format(port=other, duration="3s"), port)
-        self.assert_exit(self.ordeal("run", "--baseline-only", path), 0)
+        self.assert_exit(self.ordeal("plan", path), 0)
         self.assertTrue((self.folder / "state/journal").is_dir())
         self.folder.chmod(0o755)
         for name in ("ordeal", "ordeal-executor"):  # where anybody may start them
