@@ -40,10 +40,15 @@ void Archive::add(const model::Event& event) {
 }
 
 std::vector<std::string> Archive::finish(const report::Report& report) {
-  if (events_ == nullptr) return problems_;
+  if (events_ == nullptr) {
+    report_problem_ = problems_.empty() ? "nothing was recorded" : problems_.front();
+    return problems_;
+  }
   std::fclose(events_);
   events_ = nullptr;
-  keep(os::replace_file(report_path(), report::to_html(report)));
+  const auto page = os::replace_file(report_path(), report::to_html(report));
+  if (page.has_error()) report_problem_ = page.error().message();
+  keep(page);
   keep(os::replace_file(folder_ + "/report.json", report::to_json(report)));
   keep(os::replace_file(folder_ + "/experiment.yaml", report.about.effective));
   auto database = store::Store::open(store::database_path(history_));

@@ -20,6 +20,8 @@ class Archive {
 
   const std::string& folder() const { return folder_; }
   std::string report_path() const { return folder_ + "/report.html"; }
+  // Why there is no file at report_path(), once finish() was called; empty: it is there.
+  const std::string& report_problem() const { return report_problem_; }
   std::string events_path() const { return folder_ + "/events.jsonl"; }
 
   void add(const model::Event& event);
@@ -35,6 +37,7 @@ class Archive {
   std::string folder_;
   std::FILE* events_ = nullptr;
   std::vector<std::string> problems_;
+  std::string report_problem_;
 };
 
 }  // namespace ordeal::cli

@@ -246,7 +246,9 @@ Task<void> DayRunner::everything() {
   co_await (conduct() || watch_signals() || hear_control() || hear_terminal());
 }
 
-void DayRunner::write_reports() {
+// Why there is no page in its folder; empty: it is there.
+std::string DayRunner::write_reports() {
+  std::string problem;
   const gameday::Day& day = fold_.day();
   std::vector<std::pair<std::string, std::string>> wanted = {
       {"html", folder_ + "/report.html"}, {"md", folder_ + "/report.md"},
@@ -258,8 +260,11 @@ void DayRunner::write_reports() {
                              : kind == "junit" ? junit_of(runs_)
                                                : gameday::to_json(day, runs_);
     const auto written = os::replace_file(path, text);
-    if (written.has_error()) complain("report not written: " + written.error().message());
+    if (written.has_value()) continue;
+    complain("report not written: " + written.error().message());
+    if (path == folder_ + "/report.html") problem = written.error().message();
   }
+  return problem;
 }
 
 int DayRunner::run() {
@@ -297,9 +302,11 @@ int DayRunner::run() {
   loop_.run();
   os::hold_stop_signals(true);
   if (failure) complain("internal error: the game day ended early; see ordeal status");
-  write_reports();
+  const std::string problem = write_reports();
   say("\n" + gameday::to_text(fold_.day(), runs_));
-  say(fmt::format(" report   {}/report.html   exit {}", folder_, static_cast<int>(exit_)));
+  say(fmt::format(" report   {}   exit {}",
+                  problem.empty() ? folder_ + "/report.html" : "not stored: " + problem,
+                  static_cast<int>(exit_)));
   return static_cast<int>(exit_);
 }
 

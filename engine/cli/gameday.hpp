@@ -71,7 +71,7 @@ class DayRunner {
   void question_changed();
   std::string where() const;  // "item 3 of 7: run x.yaml"
   std::vector<std::string> run_ids() const;
-  void write_reports();
+  std::string write_reports();
 
   DayParts parts_;
   std::string history_;

@@ -44,6 +44,8 @@ class Live final : public Screen {
     drawn_ = 0;
   }
 
+  void not_stored(const std::string& why) override { style_.report_problem = why; }
+
   // Above the view, where the next frame leaves it standing.
   void say(const std::string& text) override {
     print(back() + "\x1b[J" + text + "\n");
@@ -67,6 +69,7 @@ class Log final : public Screen {
   }
   void redraw(const report::Report&, Duration) override {}
   void finish(const report::Report&) override {}
+  void not_stored(const std::string& why) override { log_.not_stored(why); }
   void say(const std::string& text) override { print(text + "\n"); }
 
  private:

@@ -18,6 +18,8 @@ class Screen {
   // Four times a second.
   virtual void redraw(const report::Report& report, Duration now) = 0;
   virtual void finish(const report::Report& report) = 0;
+  // Called before the end is shown, when there is no report at the path that was given.
+  virtual void not_stored(const std::string&) {}
   // A line for the person at the terminal that is no event.
   virtual void say(const std::string& text);
 };

@@ -148,12 +148,9 @@ class Runner {
     os::hold_stop_signals(true);
     if (failure_) say_failure();
     os::reap(session_.executor, 3s);
+    store();
     if (screen_) screen_->finish(fold_.report());
-    if (!quiet_plan_) {
-      for (const std::string& problem : archive_.finish(fold_.report())) {
-        complain("history not stored: " + problem);
-      }
-    }
+    for (const std::string& problem : problems_) complain("history not stored: " + problem);
     return fold_.report();
   }
 
@@ -213,7 +210,17 @@ class Runner {
     if (verbose() && !samples) detail(model::to_json(event, session_.run));
     fold_.apply(event);
     if (!quiet_plan_) archive_.add(event);
+    if (std::holds_alternative<model::RunEnded>(event.data)) store();
     if (screen_) screen_->show(event, fold_.report());
+  }
+
+  // Once, before the screen's last words: they say where the report is.
+  void store() {
+    if (quiet_plan_ || stored_) return;
+    stored_ = true;
+    problems_ = archive_.finish(fold_.report());
+    const std::string& why_not = archive_.report_problem();
+    if (screen_ && !why_not.empty()) screen_->not_stored(why_not);
   }
 
   // Our own bug. The executor saw the wire close and puts everything back.
@@ -238,6 +245,8 @@ class Runner {
   Wish wish_;
   report::Fold fold_;
   Archive archive_;
+  bool stored_ = false;
+  std::vector<std::string> problems_;  // of storing
   std::unique_ptr<Screen> screen_;
   std::exception_ptr failure_;
 };

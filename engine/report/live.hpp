@@ -32,6 +32,8 @@ class PlainLog {
 
   // What to print for this event: often nothing. Lines have no newline.
   std::vector<std::string> feed(const model::Event& event);
+  // From here on the last line says why there is no report, instead of where it is.
+  void not_stored(std::string why) { report_problem_ = std::move(why); }
   const Report& report() const { return fold_.report(); }
 
  private:
@@ -51,6 +53,7 @@ class PlainLog {
   Fold fold_;
   Volume volume_;
   std::string report_path_;
+  std::string report_problem_;
   std::vector<std::string> out_;
   std::set<std::string> broken_;  // conditions already said to be broken
   std::int64_t last_progress_ = 0;

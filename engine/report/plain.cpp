@@ -231,7 +231,11 @@ void PlainLog::on_end() {
     text += " Because " + reason(report()) + ".";
   }
   text += fmt::format(" Exit {}.", report().verdict->exit);
-  if (!report_path_.empty()) text += "  Report: " + printable(report_path_);
+  if (!report_problem_.empty()) {
+    text += "  Report: not stored: " + printable(report_problem_, 1000);
+  } else if (!report_path_.empty()) {
+    text += "  Report: " + printable(report_path_);
+  }
   star(std::move(text));
   // Last, so that it is not scrolled away.
   if (report().host_dirty()) star("Undo: sudo ordeal recover, or by hand:");

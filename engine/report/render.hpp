@@ -11,9 +11,10 @@
 namespace ordeal::report {
 
 struct Style {
-  bool color = false;       // ANSI colours; words always carry the meaning too
-  int width = 100;          // columns, at least 80
-  std::string report_path;  // shown in the last line when not empty
+  bool color = false;          // ANSI colours; words always carry the meaning too
+  int width = 100;             // columns, at least 80
+  std::string report_path;     // shown in the last line when not empty
+  std::string report_problem;  // why nothing is there; shown instead
 };
 
 // The finished view: verdict first, "is the machine back, is the service well" second, what is left

@@ -216,9 +216,12 @@ void Finished::foot() {
   }
   const std::string exit =
       report_.verdict ? fmt::format("exit {}", report_.verdict->exit) : "no exit: unfinished";
-  line(style_.report_path.empty()
-           ? spread("", exit, width_)
-           : spread(" report   " + printable(style_.report_path), exit, width_));
+  const bool stored = style_.report_problem.empty() && !style_.report_path.empty();
+  if (!style_.report_problem.empty()) {
+    labelled("report", "not stored: " + printable(style_.report_problem, 1000));
+  }
+  const std::string left = stored ? " report   " + printable(style_.report_path) : "";
+  line(spread(left, exit, width_));
 }
 
 void Finished::left_behind() {

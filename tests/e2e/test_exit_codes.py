@@ -93,6 +93,22 @@ class ExitCodes(EndToEnd):
         self.assertIn("what earlier runs left: needs root", done.stdout)
         self.assert_exit(plan("--strict"), 3)
 
+    def test_a_report_that_could_not_be_stored_is_not_named(self):
+        _, port = self.service()
+        _, other = self.service()
+        path = self.experiment(PAUSE.format(port=other, duration="3s"), port)
+        history = self.folder / "state/history"
+        history.parent.mkdir()
+        history.write_text("where the folder would be")
+        done = self.ordeal("run", "--baseline-only", path)
+        self.assertNotIn("report.html", done.stdout)
+        self.assertIn("Report: not stored: ", done.stdout)
+        self.assertIn("history not stored: ", done.stderr)
+        history.unlink()
+        done = self.ordeal("run", "--baseline-only", path)
+        named = done.stdout.partition("Report: ")[2].strip()
+        self.assertTrue(named.endswith("report.html") and os.path.exists(named), done.stdout)
+
     def test_4_not_steady(self):
         victim, other = self.service()
         done = self.ordeal("run", self.experiment(PAUSE.format(port=other, duration="3s"),
