@@ -284,6 +284,9 @@ int DayRunner::run() {
       auto entry = gameday::entry_from_json(line);
       if (entry.has_value()) fold_.apply(entry.value());
     }
+    // A line that the death of a process cut off must not swallow the next one.
+    const bool torn = old.has_value() && !old.value().empty() && old.value().back() != '\n';
+    if (torn) std::fputc('\n', record_);
     record(gameday::Resumed{parts_.who.name});
   } else {
     record(parts_.opened);

@@ -236,6 +236,9 @@ class Leading(Gameday):
         self.assertEqual(partial["headline"], "OPEN")
         self.assertIn("it hangs", [line["text"] for line in partial["timeline"]])
         self.assertIn("no game day", self.say("status"))
+        record, = self.folder.glob("state/history/gamedays/*/day.jsonl")
+        with record.open("a") as file:
+            file.write('{"v":1,"wall_us":17')  # died in the middle of a line
         # Its own file decides what is left of it.
         self.assertIn("has changed", self.changed())
         again = self.lead("--resume", "--quiet")
@@ -245,6 +248,7 @@ class Leading(Gameday):
         self.say("continue")
         self.ended(again, 7)
         self.assertEqual(self.outcomes(), ["done", "INTERRUPTED", "done"])
+        self.assertIn("resumed", [line["text"] for line in self.report()["timeline"]])
 
     def test_abort_finds_the_run_that_goes_on(self):
         """Sockets of ended runs stay, and theirs may be the later name: of this minute, of last year."""
