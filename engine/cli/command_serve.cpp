@@ -72,10 +72,6 @@ Result<Doors> open_doors(const Options& options) {
 }  // namespace
 
 int command_serve(const Options& options) {
-  if (!options.words.empty()) {
-    complain("serve has no arguments: ordeal serve --schedule FILE --listen 127.0.0.1:8420");
-    return static_cast<int>(Exit::invalid);
-  }
   if (!os::is_root()) return refuse("serve starts runs, which need root: sudo ordeal serve");
   std::optional<schedule::Calendar> calendar = schedule::Calendar();
   if (!options.schedule.empty()) calendar = read_calendar(options.schedule);

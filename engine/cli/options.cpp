@@ -1,7 +1,10 @@
 #include "engine/cli/options.hpp"
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <charconv>
 #include <fmt/format.h>
+#include <limits>
 #include <sstream>
 
 #include "engine/base/text.hpp"
@@ -16,28 +19,32 @@ struct CommandHelp {
   const char* usage;
   const char* summary;
   bool first_page;
+  std::size_t most_words;
 };
 
+constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
+
 constexpr CommandHelp kCommands[] = {
-    {"run", "run FILE...", "check, inject, watch, put back, and give a verdict", true},
-    {"plan", "plan FILE...", "show what would happen; touches nothing", true},
-    {"validate", "validate FILE...", "check experiment files", true},
-    {"faults", "faults [NAME]", "what can be broken, and how it is told", true},
-    {"new", "new FAULT", "print a commented experiment file to start from", true},
-    {"doctor", "doctor", "what this machine can do, and what mends the rest", true},
-    {"status", "status", "what is going on, and what is left on this host", true},
-    {"recover", "recover", "put back what a crash left behind", true},
-    {"halt", "halt", "stop everything now, and start nothing until lifted", true},
-    {"abort", "abort [RUN]", "stop one run and put everything back", true},
+    {"run", "run FILE...", "check, inject, watch, put back, and give a verdict", true, kAny},
+    {"plan", "plan FILE...", "show what would happen; touches nothing", true, kAny},
+    {"validate", "validate FILE...", "check experiment files", true, kAny},
+    {"faults", "faults [NAME]", "what can be broken, and how it is told", true, 1},
+    {"new", "new FAULT", "print a commented experiment file to start from", true, 1},
+    {"doctor", "doctor", "what this machine can do, and what mends the rest", true, 0},
+    {"status", "status", "what is going on, and what is left on this host", true, 0},
+    {"recover", "recover", "put back what a crash left behind", true, 0},
+    {"halt", "halt", "stop everything now, and start nothing until lifted", true, 0},
+    {"abort", "abort [RUN]", "stop one run and put everything back", true, 1},
     {"schedule", "schedule WHAT FILE",
-     "validate or forecast a schedule file; also: log, resume NAME", true},
+     "validate or forecast a schedule file; also: log, resume NAME", true, 2},
     {"gameday", "gameday WHAT [ARG]",
-     "run, plan, validate; continue, note, stop, status; report", true},
-    {"serve", "serve", "run experiments when their schedule says so; a page and an API", true},
-    {"runs", "runs", "runs of the past", true},
-    {"report", "report [RUN]", "show a run of the past", true},
-    {"schema", "schema [schedule|inventory|gameday]", "the JSON Schema of a kind of file", false},
-    {"version", "version", "the version", false},
+     "run, plan, validate; continue, note, stop, status; report", true, kAny},
+    {"serve", "serve", "run experiments when their schedule says so; a page and an API", true, 0},
+    {"runs", "runs", "runs of the past", true, 0},
+    {"report", "report [RUN]", "show a run of the past", true, 1},
+    {"schema", "schema [schedule|inventory|gameday]", "the JSON Schema of a kind of file", false,
+     1},
+    {"version", "version", "the version", false, 0},
 };
 
 void add_gameday_options(po::options_description& out) {
@@ -72,7 +79,7 @@ po::options_description options_of(const std::string& command) {
     add("inventory", po::value<std::string>(),
         named ? "the hosts that the file may name" : "do it on every host of this inventory file");
   }
-  if (runs) add("seed", po::value<std::uint64_t>(), "repeat the random choices of an earlier run");
+  if (runs) add("seed", po::value<std::string>(), "repeat the random choices of an earlier run");
   if (command == "run") {
     add("report", po::value<std::vector<std::string>>()->composing(),
         "KIND=PATH, KIND one of json junit md html events; repeatable");
@@ -105,9 +112,9 @@ po::options_description options_of(const std::string& command) {
         "text, html, md, junit, json or events");
   }
   if (command == "schedule") {
-    add("days", po::value<std::int64_t>(), "forecast: how far (default 30)");
+    add("days", po::value<std::string>(), "forecast: how far (default 30)");
     add("from", po::value<std::string>(), "forecast: since when, such as 2026-11-21T00:00:00Z");
-    add("limit", po::value<std::int64_t>(), "forecast, log: how many lines (default 100)");
+    add("limit", po::value<std::string>(), "forecast, log: how many lines (default 100)");
     add("format", po::value<std::string>()->default_value("text"), "forecast: text or json");
   }
   if (command == "gameday") add_gameday_options(out);
@@ -121,7 +128,7 @@ po::options_description options_of(const std::string& command) {
     add("allow-host", po::value<std::vector<std::string>>()->composing(),
         "a further name by which browsers reach it, such as that of a reverse proxy; repeatable");
   }
-  if (command == "runs") add("limit", po::value<std::int64_t>(), "how many (default 20)");
+  if (command == "runs") add("limit", po::value<std::string>(), "how many (default 20)");
   add("color", po::value<std::string>()->default_value("auto"), "auto, always or never");
   return out;
 }
@@ -162,6 +169,33 @@ Result<Enum> choice(const po::variables_map& map, const char* name,
                                           join_or(names)));
 }
 
+template <class Number>
+Result<Number> whole_number(const po::variables_map& map, const char* name) {
+  const auto word = map[name].as<std::string>();
+  Number out = 0;
+  const char* end = word.data() + word.size();
+  const auto read = std::from_chars(word.data(), end, out);
+  if (read.ec == std::errc() && read.ptr == end) return out;
+  return Error(Code::invalid,
+               fmt::format("--{} {}: expected a whole number", name, printable(word)));
+}
+
+// Words are refused rather than ignored: `ordeal recover print` is not `ordeal recover --print`.
+Result<void> check_words(const CommandHelp& command, const Options& options,
+                         const po::options_description& known) {
+  if (options.help || options.words.size() <= command.most_words) return ok();
+  const std::string& word = options.words[command.most_words];
+  std::vector<std::string> names;
+  for (const auto& option : known.options()) names.push_back(option->long_name());
+  const std::string near = nearest_word(word, names);
+  const std::string takes = command.most_words == 0   ? "no words"
+                            : command.most_words == 1 ? "one word"
+                                                      : fmt::format("{} words", command.most_words);
+  return Error(Code::invalid, fmt::format("{} takes {}; found '{}'{}", command.name, takes,
+                                          printable(word, 60),
+                                          near.empty() ? "" : "; did you mean --" + near + "?"));
+}
+
 Result<Options> fill(const std::string& command, const po::variables_map& map) {
   Options out;
   out.command = command;
@@ -186,7 +220,9 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
     return Error(Code::invalid, fmt::format("--report {}: expected json, junit, md, html or events",
                                             printable(bad_kind)));
   }
-  if (map.contains("seed")) out.seed = map["seed"].as<std::uint64_t>();
+  if (map.contains("seed")) {
+    TRY(out.seed, whole_number<std::uint64_t>(map, "seed"));
+  }
   if (map.contains("output")) {
     TRY(out.output, choice<Output>(map, "output", {{"text", Output::text},
                                                     {"json", Output::json},
@@ -212,7 +248,9 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   if (map.contains("reason")) out.reason = map["reason"].as<std::string>();
   if (map.contains("format")) out.format = map["format"].as<std::string>();
   if (command == "schedule") out.limit = 100;
-  if (map.contains("days")) out.days = map["days"].as<std::int64_t>();
+  if (map.contains("days")) {
+    TRY(out.days, whole_number<std::int64_t>(map, "days"));
+  }
   if (map.contains("from")) out.from = map["from"].as<std::string>();
   if (map.contains("listen")) out.listen = map["listen"].as<std::string>();
   out.expose = map.contains("expose");
@@ -220,7 +258,9 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
     out.allow_hosts = map["allow-host"].as<std::vector<std::string>>();
   }
   if (map.contains("schedule")) out.schedule = map["schedule"].as<std::string>();
-  if (map.contains("limit")) out.limit = map["limit"].as<std::int64_t>();
+  if (map.contains("limit")) {
+    TRY(out.limit, whole_number<std::int64_t>(map, "limit"));
+  }
   return out;
 }
 
@@ -250,9 +290,9 @@ Result<Options> read_options(int argc, const char* const* argv) {
     out.command = "version";
     return out;
   }
-  bool known = false;
-  for (const CommandHelp& one : kCommands) known = known || command == one.name;
-  if (!known) return unknown_command(command);
+  const CommandHelp* known = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                          [&](const auto& one) { return command == one.name; });
+  if (known == std::end(kCommands)) return unknown_command(command);
 
   const po::options_description visible = options_of(command);
   po::options_description all;
@@ -269,7 +309,9 @@ Result<Options> read_options(int argc, const char* const* argv) {
                   .run(),
               map);
     po::notify(map);
-    return fill(command, map);
+    TRY(auto options, fill(command, map));
+    CHECK_OK(check_words(*known, options, visible));
+    return options;
   } catch (const po::unknown_option& problem) {
     return unknown_option(problem.get_option_name(), visible);
   } catch (const po::error& problem) {
