@@ -105,16 +105,16 @@ Result<Policy> parse_policy(std::string_view text) {
     if (code.empty()) continue;
     const std::size_t equals = code.find('=');
     if (equals == code.npos) {
-      return Error(Code::invalid, fmt::format("line {}: expected key = value", number));
+      return Error(Code::invalid, fmt::format("{}: expected key = value", number));
     }
     const std::string key = trimmed(code.substr(0, equals));
     const std::string value = trimmed(code.substr(equals + 1));
     // "allow =" would allow everything, which nobody means who writes it.
     if (value.find_first_not_of(", \t") == value.npos) {
-      return Error(Code::invalid, fmt::format("line {}: {} has no value", number, printable(key)));
+      return Error(Code::invalid, fmt::format("{}: {} has no value", number, printable(key)));
     }
     auto done = set(policy, key, value);
-    if (done.has_error()) return std::move(done.error()).within(fmt::format("line {}", number));
+    if (done.has_error()) return std::move(done.error()).within(std::to_string(number));
   }
   return policy;
 }
@@ -122,7 +122,9 @@ Result<Policy> parse_policy(std::string_view text) {
 Result<Policy> load_policy(const os::Host& host, const std::string& path) {
   if (!host.files().exists(path)) return Policy{};
   TRY(auto text, within(path, host.files().read_trusted(path, kPolicyLimit)));
-  return within(path, parse_policy(text));
+  auto policy = parse_policy(text);
+  if (policy.has_value()) return policy;
+  return Error(policy.error().code(), path + ":" + policy.error().message());
 }
 
 std::string protected_by(const Policy& policy, const model::ProcessInfo& process) {

@@ -104,11 +104,11 @@ TEST_F(PolicyTest, NamesTheProgramsOfWhere) {
 
 TEST_F(PolicyTest, NamesTheLineThatIsWrong) {
   for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
-           {"allow = *\nallow", "line 2: expected key = value"},
-           {"alow = *", "line 1: unknown key 'alow'"},
-           {"allow =", "line 1: allow has no value"},
-           {"deny = ,", "line 1: deny has no value"},
-           {"state_device = maybe", "line 1: state_device: expected allow or refuse"}}) {
+           {"allow = *\nallow", "2: expected key = value"},
+           {"alow = *", "1: unknown key 'alow'"},
+           {"allow =", "1: allow has no value"},
+           {"deny = ,", "1: deny has no value"},
+           {"state_device = maybe", "1: state_device: expected allow or refuse"}}) {
     const auto policy = parse_policy(text);
     ASSERT_TRUE(policy.has_error()) << text;
     EXPECT_EQ(policy.error().message(), message);
