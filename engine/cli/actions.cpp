@@ -43,6 +43,9 @@ constexpr Duration kLongestStart = 10s;  // then it goes on, and the page shows 
 constexpr Duration kHostIsFresh = 10s;
 constexpr std::size_t kMostRuns = 16;
 
+// A submitted file cannot begin with a dot, so it never is one of its child's output files.
+constexpr const char* kOutput = "/.output";
+
 std::string submitted_folder() { return serve_directory() + "/submitted"; }
 
 array problems_of(const std::vector<spec::Problem>& problems) {
@@ -176,7 +179,7 @@ Result<Actions::Begun> Actions::begin(const Submission& submission,
   if (!inventory_.empty()) arguments.insert(arguments.end(), {"--inventory", inventory_});
   if (!submission.seed.empty()) arguments.insert(arguments.end(), {"--seed", submission.seed});
   arguments.push_back(file);
-  auto child = Child::start(program_, std::move(arguments), folder + "/output");
+  auto child = Child::start(program_, std::move(arguments), folder + kOutput);
   if (child.has_error()) {
     remove_folder(folder);
     return std::move(child.error());
@@ -196,7 +199,7 @@ Task<Answer> Actions::plan(Submission submission) {
     co_await server_.clock().sleep(kLook);
   }
   const Traces traces = plan.child.traces();
-  const std::string events = plan.folder + "/output.jsonl";
+  const std::string events = plan.folder + kOutput + ".jsonl";
   serve::FollowedRun followed(events);
   const auto read = followed.refresh();
   object planned = data_of(events, "plan_made");
@@ -249,7 +252,7 @@ Task<Answer> Actions::start(Submission submission) {
 Task<Answer> Actions::settle(Flight& flight) {
   const ScopeGuard over([&flight] { flight.starting = false; });
   const BootTime end = server_.clock().now() + kLongestStart;
-  serve::FollowedRun followed(flight.folder + "/output.jsonl");
+  serve::FollowedRun followed(flight.folder + kOutput + ".jsonl");
   for (;;) {
     const bool lives = flight.child.lives();  // first: what it said before it ended is then read
     const auto read = followed.refresh();
@@ -428,7 +431,7 @@ void Actions::restore() {
   std::error_code problem;
   for (const auto& entry : fs::directory_iterator(submitted_folder(), problem)) {
     const std::string folder = entry.path().string();
-    auto child = Child::find(folder + "/output");
+    auto child = Child::find(folder + kOutput);
     if (child && child->lives()) {
       flights_.push_back(Flight{folder, std::move(*child), "", false, false});
     } else {
