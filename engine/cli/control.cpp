@@ -29,6 +29,7 @@ using namespace asio::experimental::awaitable_operators;
 constexpr std::string_view kEnding = ".sock";
 constexpr const char* kDay = "day";
 constexpr std::size_t kLongestLine = 64u << 10;
+constexpr Duration kAfterProblem = 100ms;
 constexpr Duration kSlowClient = 500ms;  // who asks says it at once; others wait behind it
 
 Result<sockaddr_un> address_of(const std::string& directory, const std::string& run) {
@@ -77,6 +78,12 @@ bool may_ask(int fd) {
   return peer.uid == 0 || peer.uid == ::getuid();
 }
 
+// Else it passes: too many descriptors, a client that has gone.
+bool is_closed(const boost::system::error_code& problem) {
+  return problem == asio::error::operation_aborted || problem == asio::error::bad_descriptor ||
+         problem == asio::error::not_socket || problem == asio::error::invalid_argument;
+}
+
 Task<void> converse(asio::basic_stream_socket<local> client, const Answerer& answer) {
   std::string line;
   boost::system::error_code problem;
@@ -115,8 +122,14 @@ Task<void> serve_control(os::Fd listener, Answerer answer) {
   os::LinuxClock clock(executor);
   asio::basic_socket_acceptor<local> acceptor(executor, local(), listener.release());
   for (;;) {
-    asio::basic_stream_socket<local> client =
-        co_await acceptor.async_accept(asio::use_awaitable);
+    boost::system::error_code problem;
+    auto token = asio::redirect_error(asio::use_awaitable, problem);
+    asio::basic_stream_socket<local> client = co_await acceptor.async_accept(token);
+    if (is_closed(problem)) throw boost::system::system_error(problem);
+    if (problem) {
+      co_await clock.sleep(kAfterProblem);
+      continue;
+    }
     if (!may_ask(client.native_handle())) continue;
     auto talk = converse(std::move(client), answer);
     auto alarm = clock.sleep(kSlowClient);
