@@ -95,7 +95,7 @@ Reading read_all_files(const Options& options) {
       outcome.problems = spec::check_hosts(*outcome.experiment, out.inventory);
     }
     for (const auto& warning : outcome.warnings) {
-      fmt::print(stderr, "{}: warning\n", spec::to_string(warning));
+      fmt::print(stderr, "{}\n", spec::to_string(warning, "warning"));
     }
     for (const auto& problem : outcome.problems) {
       fmt::print(stderr, "{}\n", spec::to_string(problem));

@@ -32,10 +32,11 @@ std::vector<Problem> sorted(std::vector<Problem> problems) {
 
 }  // namespace
 
-std::string to_string(const Problem& problem) {
+std::string to_string(const Problem& problem, std::string_view kind) {
   const model::Place& place = problem.place;
-  if (place.line == 0) return fmt::format("{}: {}", place.file, problem.text);
-  return fmt::format("{}:{}:{}: {}", place.file, place.line, place.column, problem.text);
+  const std::string text = fmt::format("{}{}{}", kind, kind.empty() ? "" : ": ", problem.text);
+  if (place.line == 0) return fmt::format("{}: {}", place.file, text);
+  return fmt::format("{}:{}:{}: {}", place.file, place.line, place.column, text);
 }
 
 void Problems::error(const model::Place& place, std::string text) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/model/place.hpp"
@@ -14,7 +15,8 @@ struct Problem {
 };
 
 // "file:line:column: text", or "file: text" when it belongs to no line.
-std::string to_string(const Problem& problem);
+// As editors and CI read it; `kind`, such as "warning", is empty for an error.
+std::string to_string(const Problem& problem, std::string_view kind = {});
 
 class Problems {
  public:
