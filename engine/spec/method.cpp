@@ -40,7 +40,7 @@ class MethodReader {
     for (std::size_t i = 0; i < items->size(); ++i) {
       item((*items)[i], fmt::format("method.{}", i));
     }
-    if (number_ == 0) {
+    if (number_ == 0 && !misspelt_) {
       reader_.error(node.place, "method has no step with a `fault`: nothing would be broken");
     }
   }
@@ -55,7 +55,23 @@ class MethodReader {
     }
     if (node.find("parallel") != nullptr) return parallel(node, path);
     if (node.find("wait") != nullptr) return wait(node);
+    if (misspelt(node)) return;
     context_.experiment.method.emplace_back(step(node, path, false));
+  }
+
+  // `paralel:` is not a step that lacks everything.
+  bool misspelt(const Node& node) {
+    static const std::vector<std::string> kOthers = {"parallel", "wait"};
+    if (node.entries.size() != 1) return false;
+    const Entry& entry = node.entries.front();
+    const std::vector<std::string> keys = names_of(table("step"));
+    if (!nearest_word(entry.key, keys).empty()) return false;
+    const std::string near = nearest_word(entry.key, kOthers);
+    if (near.empty()) return false;
+    misspelt_ = true;
+    reader_.error(entry.place, fmt::format("unknown key `{}`; did you mean `{}`?",
+                                           printable(entry.key, 60), near));
+    return true;
   }
 
   void parallel(const Node& node, const std::string& path) {
@@ -306,6 +322,7 @@ class MethodReader {
   Context& context_;
   Reader& reader_;
   int number_ = 0;
+  bool misspelt_ = false;
   std::set<std::string> names_;
 };
 
