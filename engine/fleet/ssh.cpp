@@ -219,6 +219,7 @@ std::string ssh_failure(const model::InventoryHost& host, const std::string& ssh
                         std::string_view errors) {
   std::string said = last_words(errors);
   if (said.empty()) said = "it ended without a word";
+  if (said.starts_with("ssh: ")) said.erase(0, 5);  // it is in front already
   std::string hint = "try it by hand";
   for (const Hint& one : kHints) {
     if (errors.find(one.words) == errors.npos) continue;

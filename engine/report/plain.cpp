@@ -1,5 +1,7 @@
 // The log of a run for CI: one line for each change of state, one every ten seconds. Lines with a
 // star are the ones that --quiet keeps.
+#include <sstream>
+
 #include "engine/base/text.hpp"
 #include "engine/report/layout.hpp"
 #include "engine/report/live.hpp"
@@ -47,7 +49,10 @@ std::vector<std::string> PlainLog::feed(const model::Event& event) {
                      : std::string("SERVICE NOT RECOVERED")));
   }
   if (const auto* refused = std::get_if<model::RunRefused>(&event.data)) {
-    star(at() + "refused: " + in_one_line(refused->text));
+    std::istringstream reasons(refused->text);  // of several hosts: a line each
+    for (std::string one; std::getline(reasons, one);) {
+      star(at() + "refused: " + printable(one, 2000));
+    }
   }
   if (const auto* note = std::get_if<model::Note>(&event.data)) {
     const std::string text = printable(note->text, 2000);
@@ -227,7 +232,8 @@ void PlainLog::on_end() {
   }
   std::string text = headline_word(report()) + ". " + second_line(report());
   if (report().host_dirty()) text = second_line(report());
-  if (report().verdict->exit != 0 && !reason(report()).empty()) {
+  const bool said = report().refused.has_value();
+  if (report().verdict->exit != 0 && !said && !reason(report()).empty()) {
     text += " Because " + reason(report()) + ".";
   }
   text += fmt::format(" Exit {}.", report().verdict->exit);

@@ -8,6 +8,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 using testing::Not;
 
 model::InventoryHost host_at(std::string host) {
@@ -108,6 +109,8 @@ TEST(SshFailure, RepeatsSshAndSaysWhatToTry) {
   EXPECT_THAT(ssh_failure(host, "", "Host key verification failed.\n"),
               HasSubstr("its host key is not known"));
   EXPECT_THAT(ssh_failure(host, "", ""), HasSubstr("without a word"));
+  EXPECT_THAT(ssh_failure(host, "", "ssh: connect to host 10.0.0.1 port 2222: No route to host\n"),
+              StartsWith("ssh: connect to host"));
 }
 
 TEST(SshFailure, CannotMoveTheCursor) {
