@@ -1,4 +1,6 @@
 // The files that machines read: JUnit, Markdown, annotations, JSON; and what hostile text does.
+#include <gmock/gmock.h>
+
 #include <boost/json.hpp>
 
 #include "golden.hpp"
@@ -52,6 +54,24 @@ TEST_P(Files, PlainLogIsAsStored) {
     if (line.starts_with("* ")) starred += line + "\n";
   }
   EXPECT_EQ(quiet_text, starred);
+}
+
+TEST_P(Files, AReportThatIsNotThereIsNotNamed) {
+  PlainLog log(PlainLog::Volume::normal, "out/report.html");
+  std::string text;
+  for (const auto& event : stored_events(GetParam())) {
+    if (std::holds_alternative<model::RunEnded>(event.data)) log.not_stored("the disk is full");
+    for (const auto& line : log.feed(event)) text += line + "\n";
+  }
+  EXPECT_EQ(text.find("out/report.html"), std::string::npos) << text;
+  const std::string wanted = GetParam() == "unfinished" ? "" : "Report: not stored: the disk";
+  EXPECT_THAT(text, testing::HasSubstr(wanted));
+  Style style;
+  style.report_path = "out/report.html";
+  style.report_problem = "the disk is full";
+  const std::string finished = to_text(fold(stored_events(GetParam())), style);
+  EXPECT_EQ(finished.find("out/report.html"), std::string::npos) << finished;
+  EXPECT_THAT(finished, testing::HasSubstr(" report   not stored: the disk is full\n"));
 }
 
 TEST_P(Files, JsonAgreesWithTheVerdict) {
