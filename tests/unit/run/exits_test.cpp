@@ -288,6 +288,38 @@ TEST(Exit, ErrorWhenTheWorkerDiesAndTheKeeperPutsBack) {
   EXPECT_THAT(told.of<HostChecked>().at(0).lost, HasSubstr("everything was put back"));
 }
 
+// The worker sees it, undoes everything and says so: nobody else could.
+TEST(Exit, ErrorWhenTheKeeperDiesAndTheWorkerPutsBack) {
+  Strike kill = blow(sim::Blow::kill);
+  kill.keeper = true;
+  const Told told(struck_in(Script().step(kFrozenShop), Phase::fault, kill));
+  EXPECT_EQ(told.exit(), "error");
+  EXPECT_EQ(told.verdict().host, HostState::clean);
+  EXPECT_THAT(told.verdict().reason,
+              HasSubstr("1-process.pause was reverted by the executor: keeper died"));
+  const HostChecked checked = told.of<HostChecked>().at(0);
+  EXPECT_TRUE(checked.residue.empty());
+  EXPECT_THAT(checked.lost, HasSubstr("its worker left in order, everything was put back"));
+  EXPECT_EQ(told.of<AbortDone>().size(), 1u);
+}
+
+TEST(Exit, DirtyWhenTheKeeperDiesAndTheWorkerCannotPutBack) {
+  Strike kill = blow(sim::Blow::kill);
+  kill.keeper = true;
+  Config config = struck_in(Script().step({"fault: service.stop", "target: { unit: db.service }",
+                                           "duration: 8s"}), Phase::fault, kill);
+  config.machine_obeys = false;
+  config.hooks.furnish = [](Machine& machine) {
+    machine.services.at("db.service").start_fails = true;
+  };
+  config.hooks.mend = [](Machine& machine) {
+    machine.services.at("db.service").start_fails = false;
+  };
+  const Told told(config);
+  EXPECT_EQ(told.exit(), "dirty");
+  EXPECT_EQ(told.of<HostChecked>().at(0).residue.at(0).command, "systemctl start -- db.service");
+}
+
 TEST(Exit, ErrorWhenAnInjectionFails) {
   Config config = config_of(Script().step(
       {"fault: service.stop", "target: { process: { name: jobs } }",
