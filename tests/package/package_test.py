@@ -237,7 +237,7 @@ class Life(unittest.TestCase):
                            "COMP_WORDS=(ordeal sch); COMP_CWORD=1; _ordeal; "
                            "echo ${COMPREPLY[@]}; COMP_WORDS=(ordeal run --rep); COMP_CWORD=2; "
                            "_ordeal; echo ${COMPREPLY[@]}").stdout.split()
-        self.assertEqual(completed, ["schedule", "--report"])
+        self.assertEqual(completed, ["schema", "schedule", "--report"])
         for unit in UNITS:
             self.assertTrue((ROOT / "etc/systemd/system/multi-user.target.wants" / unit).is_symlink())
         self.assertEqual((ROOT / "var/lib/ordeal").stat().st_mode & 0o777, 0o755)
