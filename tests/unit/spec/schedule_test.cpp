@@ -4,10 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include "tests/unit/spec/files.hpp"
 
 namespace ordeal::spec {
@@ -18,39 +14,20 @@ ScheduleOutcome parse_schedule_text(const std::string& text) {
   return parse_schedules({"folder/test.yaml", read});
 }
 
-std::vector<std::string> broken_schedules() {
-  std::vector<std::string> out;
-  const std::string folder = std::string(ORDEAL_SOURCE_DIR) + "/tests/broken/schedules";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".yaml") out.push_back(entry.path().stem().string());
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
+constexpr const char* kBroken = "tests/broken/schedules";
 
 class BrokenSchedule : public testing::TestWithParam<std::string> {};
 
 TEST_P(BrokenSchedule, IsToldExactly) {
-  const std::string base = "tests/broken/schedules/" + GetParam();
-  const ScheduleOutcome outcome = parse_schedules({base + ".yaml", read_source});
+  const ScheduleOutcome outcome = parse_schedules({GetParam() + ".yaml", read_source});
   EXPECT_FALSE(outcome.calendar.has_value());
-  const std::string told = lines(outcome.problems);
-  if (std::getenv("ORDEAL_WRITE_EXPECTED") != nullptr) {
-    std::ofstream(std::string(ORDEAL_SOURCE_DIR) + "/" + base + ".expected") << told;
-  }
-  const auto expected = read_source(base + ".expected");
-  ASSERT_TRUE(expected) << base << ".expected is missing; told:\n" << told;
-  EXPECT_EQ(told, expected.value());
+  expect_told_exactly(GetParam(), outcome.problems);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, BrokenSchedule, testing::ValuesIn(broken_schedules()),
-                         [](const auto& file) {
-                           std::string name = file.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Files, BrokenSchedule, testing::ValuesIn(broken_files(kBroken)),
+                         test_name);
 
-TEST(BrokenSchedules, AreAtLeastTwentyFive) { EXPECT_GE(broken_schedules().size(), 25u); }
+TEST(BrokenSchedules, AreAtLeastTwentyFive) { EXPECT_GE(broken_files(kBroken).size(), 25u); }
 
 TEST(ScheduleFile, IsReadInWhole) {
   const ScheduleOutcome outcome = parse_schedule_text(R"(version: 1
