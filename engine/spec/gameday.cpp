@@ -1,8 +1,6 @@
 #include "engine/spec/gameday.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -26,13 +24,10 @@ class GamedayReader {
 
   GamedayOutcome read() {
     const Result<std::string> text = input_.read(input_.file);
-    if (text.has_error()) {
-      reader_.error({input_.file, 0, 0}, text.error().message());
-    } else {
-      const Node root = parse_yaml(input_.file, text.value(), problems_);
+    if (const auto root = reader_.root(input_.file, text)) {
       day_.file = input_.file;
       day_.sha256 = sha256_hex(text.value());
-      if (problems_.none()) file(root);
+      file(*root);
     }
     GamedayOutcome out;
     out.problems = problems_.errors();
@@ -48,7 +43,7 @@ class GamedayReader {
                            "`run: PATH` in its agenda");
     }
     if (!reader_.map(root, "the file", gameday_table("gameday_file"))) return;
-    if (const Entry* entry = root.find("version")) version(entry->value);
+    if (const Entry* entry = root.find("version")) reader_.version(entry->value);
     if (const Entry* entry = root.find("gameday")) name(entry->value);
     if (const Entry* entry = root.find("title")) {
       day_.title = reader_.text(entry->value, "title").value_or("");
@@ -66,20 +61,9 @@ class GamedayReader {
     if (const Entry* entry = root.find("agenda")) agenda(entry->value);
   }
 
-  void version(const Node& node) {
-    if (node.is_scalar() && node.text == "1") return;
-    reader_.error(node.place,
-                  fmt::format("version: this ordeal reads version 1, found {}", describe(node)));
-  }
-
   void name(const Node& node) {
     day_.name = reader_.text(node, "gameday").value_or("");
-    const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
-    const bool good =
-        day_.name.size() <= kLongestName &&
-        std::all_of(day_.name.begin(), day_.name.end(),
-                    [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
-    if (good) return;
+    if (is_short_name(day_.name, kLongestName)) return;
     reader_.error(node.place, fmt::format("gameday: expected at most {} letters, digits and - _ ., "
                                           "found {}; sentences belong into `title`",
                                           kLongestName, describe(node)));
@@ -87,9 +71,7 @@ class GamedayReader {
 
   std::string path(const Node& node, const std::string& what) {
     const auto text = reader_.text(node, what);
-    if (!text) return {};
-    const auto folder = std::filesystem::path(input_.file).parent_path();
-    return (folder / *text).lexically_normal().string();
+    return text ? beside(input_.file, *text) : "";
   }
 
   void roles(const Node& node) {

@@ -1,7 +1,4 @@
 // Every key of a game day file, and what people write instead.
-#include <algorithm>
-
-#include "engine/base/assert.hpp"
 #include "engine/spec/gameday.hpp"
 
 namespace ordeal::spec {
@@ -43,10 +40,7 @@ const std::vector<Table>& gameday_tables() {
 }
 
 const Table& gameday_table(std::string_view name) {
-  const auto found = std::find_if(gameday_tables().begin(), gameday_tables().end(),
-                                  [&](const Table& table) { return table.name == name; });
-  ORDEAL_ASSERT(found != gameday_tables().end());
-  return *found;
+  return table_in(gameday_tables(), name);
 }
 
 const std::vector<Hint>& gameday_hints() {

@@ -48,13 +48,7 @@ class InventoryReader {
   explicit InventoryReader(const InventoryInput& input) : input_(input) {}
 
   InventoryOutcome read() {
-    const Result<std::string> text = input_.read(input_.file);
-    if (text.has_error()) {
-      reader_.error({input_.file, 0, 0}, text.error().message());
-    } else {
-      const Node root = parse_yaml(input_.file, text.value(), problems_);
-      if (problems_.none()) file(root);
-    }
+    if (const auto root = reader_.root(input_.file, input_.read(input_.file))) file(*root);
     InventoryOutcome out;
     out.problems = problems_.errors();
     inventory_.file = input_.file;
@@ -71,13 +65,7 @@ class InventoryReader {
       return reader_.error(root.place, "this is a schedule file, not an inventory file");
     }
     if (!reader_.map(root, "the file", inventory_table("inventory_file"))) return;
-    if (const Entry* entry = root.find("version")) {
-      const Node& version = entry->value;
-      if (!version.is_scalar() || version.text != "1") {
-        reader_.error(version.place, fmt::format("version: this ordeal reads version 1, found {}",
-                                                 describe(version)));
-      }
-    }
+    if (const Entry* entry = root.find("version")) reader_.version(entry->value);
     if (const Entry* entry = root.find("ssh")) ssh(entry->value);
     if (const Entry* entry = root.find("hosts")) hosts(entry->value);
   }
@@ -88,14 +76,13 @@ class InventoryReader {
     if (entry == nullptr) return;
     const auto path = reader_.text(entry->value, "ssh.config");
     if (!path) return;
-    const auto folder = std::filesystem::path(input_.file).parent_path();
-    const std::filesystem::path whole = folder / *path;
-    const Result<std::string> text = input_.read(whole.lexically_normal().string());
+    const std::string whole = beside(input_.file, *path);
+    const Result<std::string> text = input_.read(whole);
     if (text.has_error()) {
       return reader_.error(entry->value.place,
                            fmt::format("ssh.config: {}", text.error().message()));
     }
-    inventory_.ssh_config = std::filesystem::absolute(whole).lexically_normal().string();
+    inventory_.ssh_config = std::filesystem::absolute(whole).string();
   }
 
   void hosts(const Node& node) {

@@ -1,7 +1,4 @@
 // Every key of an inventory file, and what people write instead.
-#include <algorithm>
-
-#include "engine/base/assert.hpp"
 #include "engine/spec/inventory.hpp"
 
 namespace ordeal::spec {
@@ -34,10 +31,7 @@ const std::vector<Table>& inventory_tables() {
 }
 
 const Table& inventory_table(std::string_view name) {
-  const auto found = std::find_if(inventory_tables().begin(), inventory_tables().end(),
-                                  [&](const Table& table) { return table.name == name; });
-  ORDEAL_ASSERT(found != inventory_tables().end());
-  return *found;
+  return table_in(inventory_tables(), name);
 }
 
 const std::vector<Hint>& inventory_hints() {

@@ -279,12 +279,14 @@ const std::vector<Table>& tables() {
   return kTables;
 }
 
-const Table& table(std::string_view name) {
-  const auto found = std::find_if(tables().begin(), tables().end(),
+const Table& table_in(const std::vector<Table>& tables, std::string_view name) {
+  const auto found = std::find_if(tables.begin(), tables.end(),
                                   [&](const Table& table) { return table.name == name; });
-  ORDEAL_ASSERT(found != tables().end());
+  ORDEAL_ASSERT(found != tables.end());
   return *found;
 }
+
+const Table& table(std::string_view name) { return table_in(tables(), name); }
 
 std::vector<std::string> names_of(const Table& table) {
   std::vector<std::string> out;

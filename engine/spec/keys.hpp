@@ -59,6 +59,7 @@ struct Table {
 
 const std::vector<Table>& tables();
 const Table& table(std::string_view name);  // the name is one of ours
+const Table& table_in(const std::vector<Table>& tables, std::string_view name);
 std::vector<std::string> names_of(const Table& table);
 
 // A key that people write and that is not there: under another name, or not yet.

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -74,6 +75,32 @@ void Reader::unknown_key(const Entry& entry, const Table& table, std::vector<std
   meant.push_back(nearest_word(entry.key, names));
   error(entry.place, fmt::format("unknown key `{}` in {}{}", printable(entry.key, 60), table.what,
                                  suggest(entry.key, names)));
+}
+
+std::string beside(const std::string& file, const std::string& path) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  return (folder / path).lexically_normal().string();
+}
+
+bool is_short_name(std::string_view text, std::size_t longest) {
+  return text.size() <= longest && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+}
+
+std::optional<Node> Reader::root(const std::string& file, const Result<std::string>& text) {
+  if (text.has_error()) {
+    error({file, 0, 0}, text.error().message());
+    return std::nullopt;
+  }
+  Node out = parse_yaml(file, text.value(), problems_);
+  if (!problems_.none()) return std::nullopt;
+  return out;
+}
+
+void Reader::version(const Node& node) {
+  if (node.is_scalar() && node.text == "1") return;
+  error(node.place, fmt::format("version: this ordeal reads version 1, found {}", describe(node)));
 }
 
 bool Reader::map(const Node& node, const std::string& what, const Table& table) {

@@ -7,8 +7,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "engine/base/result.hpp"
 #include "engine/base/units.hpp"
 #include "engine/model/experiment.hpp"
 #include "engine/spec/keys.hpp"
@@ -23,6 +25,11 @@ std::string suggest(std::string_view word, std::span<const std::string> words);
 // "a|b|c" -> a, b, c
 std::vector<std::string> split(std::string_view text, char separator = '|');
 
+// Where a path in `file` leads: it is relative to the folder of that file.
+std::string beside(const std::string& file, const std::string& path);
+// Letters, digits and - _ . only: names of files and of sockets are made of it. Also "".
+bool is_short_name(std::string_view text, std::size_t longest);
+
 class Reader {
  public:
   explicit Reader(Problems& problems) : problems_(problems) {}
@@ -31,6 +38,10 @@ class Reader {
     problems_.error(place, std::move(text));
   }
 
+  // The tree of the file with this text; nothing: it could not be read, or is no YAML.
+  std::optional<Node> root(const std::string& file, const Result<std::string>& text);
+  // Of the file format.
+  void version(const Node& node);
   // True when it is a map; unknown, renamed and missing keys are reported.
   bool map(const Node& node, const std::string& what, const Table& table);
   // Items of a list that must not be empty.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
@@ -21,10 +20,8 @@ const std::vector<std::string> kExits = {"violated",     "invalid",     "refused
                                          "dirty",        "not_recovered"};
 
 bool is_schedule_name(const std::string& text) {
-  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
-  return !text.empty() && text.size() <= kLongestName && alnum(text.front()) &&
-         std::all_of(text.begin(), text.end(),
-                     [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
+  return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
+         is_short_name(text, kLongestName);
 }
 
 class ScheduleReader {
@@ -32,13 +29,7 @@ class ScheduleReader {
   explicit ScheduleReader(const ScheduleInput& input) : input_(input) {}
 
   ScheduleOutcome read() {
-    const Result<std::string> text = input_.read(input_.file);
-    if (text.has_error()) {
-      reader_.error({input_.file, 0, 0}, text.error().message());
-    } else {
-      const Node root = parse_yaml(input_.file, text.value(), problems_);
-      if (problems_.none()) file(root);
-    }
+    if (const auto root = reader_.root(input_.file, input_.read(input_.file))) file(*root);
     ScheduleOutcome out;
     out.problems = problems_.errors();
     if (out.problems.empty()) out.calendar = std::move(calendar_);
@@ -55,13 +46,7 @@ class ScheduleReader {
                            "`run: PATH`");
     }
     if (!reader_.map(root, "the file", schedule_table("schedule_file"))) return;
-    if (const Entry* entry = root.find("version")) {
-      const Node& version = entry->value;
-      if (!version.is_scalar() || version.text != "1") {
-        reader_.error(version.place, fmt::format("version: this ordeal reads version 1, found {}",
-                                                 describe(version)));
-      }
-    }
+    if (const Entry* entry = root.find("version")) reader_.version(entry->value);
     if (const Entry* entry = root.find("schedules")) {
       const auto items = reader_.list(entry->value, "schedules", "{ name: ..., run: ... }");
       if (items) {
@@ -103,7 +88,7 @@ class ScheduleReader {
   void calendar(const Node& node, schedule::Blackout& out) {
     const auto path = reader_.text(node, "calendar");
     if (!path) return;
-    out.calendar = beside(*path);
+    out.calendar = beside(input_.file, *path);
     const Result<std::string> text = input_.read(out.calendar);
     if (text.has_error()) {
       return reader_.error(node.place, "calendar: " + text.error().message());
@@ -111,11 +96,6 @@ class ScheduleReader {
     for (const auto& problem : schedule::parse_ics(text.value(), out.events)) {
       reader_.error({out.calendar, problem.line, 1}, problem.text);
     }
-  }
-
-  std::string beside(const std::string& path) const {
-    const auto folder = std::filesystem::path(input_.file).parent_path();
-    return (folder / path).lexically_normal().string();
   }
 
   void report(const Node& node, const std::string& what,
@@ -135,7 +115,7 @@ class ScheduleReader {
     if (const Entry* entry = node.find("vars")) vars(entry->value, out);
     if (const Entry* entry = node.find("inventory")) {
       const auto path = reader_.text(entry->value, "inventory");
-      if (path) out.inventory = beside(*path);
+      if (path) out.inventory = beside(input_.file, *path);
     }
     calendar_.schedules.push_back(std::move(out));
   }
@@ -158,7 +138,7 @@ class ScheduleReader {
   void run(const Node& node, Schedule& out) {
     const auto path = reader_.text(node, "run");
     if (!path) return;
-    out.file = beside(*path);
+    out.file = beside(input_.file, *path);
     out.place = node.place;
   }
 

@@ -1,7 +1,4 @@
 // Every key of a schedule file, and what people write instead.
-#include <algorithm>
-
-#include "engine/base/assert.hpp"
 #include "engine/spec/schedule.hpp"
 
 namespace ordeal::spec {
@@ -53,10 +50,7 @@ const std::vector<Table>& schedule_tables() {
 }
 
 const Table& schedule_table(std::string_view name) {
-  const auto found = std::find_if(schedule_tables().begin(), schedule_tables().end(),
-                                  [&](const Table& table) { return table.name == name; });
-  ORDEAL_ASSERT(found != schedule_tables().end());
-  return *found;
+  return table_in(schedule_tables(), name);
 }
 
 const std::vector<Hint>& schedule_hints() {

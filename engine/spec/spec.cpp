@@ -1,8 +1,6 @@
 #include "engine/spec/spec.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -58,13 +56,10 @@ class ExperimentReader {
   // ---- The file itself
   bool load() {
     const Result<std::string> text = input_.read(input_.file);
-    if (!text) {
-      reader_.error({input_.file, 0, 0}, text.error().message());
-      return false;
-    }
+    auto root = reader_.root(input_.file, text);
+    if (!root) return false;
+    root_ = std::move(*root);
     experiment().sha256 = sha256_hex(text.value());
-    root_ = parse_yaml(input_.file, text.value(), context_.problems);
-    if (!context_.problems.none()) return false;
     if (!root_.is_map()) {
       reader_.error(root_.place, fmt::format("expected an experiment, a map that begins with "
                                              "`version: 1`, found {}",
@@ -117,8 +112,9 @@ class ExperimentReader {
     }
     if (const Entry* entry = out.find("service")) {
       const auto path = reader_.text(entry->value, "service");
-      const auto folder = std::filesystem::path(input_.file).parent_path();
-      if (path) add_service(out, entry->value.place, folder / *path, false, variables);
+      if (path) {
+        add_service(out, entry->value.place, beside(input_.file, *path), false, variables);
+      }
       if (!path) context_.slis_incomplete = true;
     }
     if (input_.day != nullptr) add_day(out, *input_.day, variables);
@@ -127,9 +123,8 @@ class ExperimentReader {
   }
 
   // `own_wins`: of SLIs with the same name, else that is an error.
-  void add_service(Node& out, const model::Place& where, const std::filesystem::path& path,
-                   bool own_wins, Variables& variables) {
-    const std::string file = path.lexically_normal().string();
+  void add_service(Node& out, const model::Place& where, const std::string& file, bool own_wins,
+                   Variables& variables) {
     const Result<std::string> text = input_.read(file);
     const bool incomplete = context_.slis_incomplete;
     context_.slis_incomplete = true;
@@ -141,7 +136,7 @@ class ExperimentReader {
     if (context_.problems.count() != before) return;
     variables.substitute(service);
     if (!reader_.map(service, "the service file", table("service"))) return;
-    if (const Entry* version = service.find("version")) check_version(version->value);
+    if (const Entry* version = service.find("version")) reader_.version(version->value);
     context_.slis_incomplete = incomplete;
     for (Entry& entry : service.entries) {
       if (entry.key == "version" || entry.key == "service") continue;
@@ -195,12 +190,6 @@ class ExperimentReader {
   }
 
   // ---- Keys
-  void check_version(const Node& node) {
-    if (node.is_scalar() && node.text == "1") return;
-    reader_.error(node.place,
-                  fmt::format("version: this ordeal reads version 1, found {}", describe(node)));
-  }
-
   void keys() {
     about();
     if (const Node* node = find("slis")) read_slis(context_, *node);
@@ -219,13 +208,10 @@ class ExperimentReader {
 
   void about() {
     model::Experiment& out = experiment();
-    if (const Node* node = find("version")) check_version(*node);
+    if (const Node* node = find("version")) reader_.version(*node);
     if (const Node* node = find("name")) {
       out.name = reader_.text(*node, "name").value_or("");
-      const bool good = std::all_of(out.name.begin(), out.name.end(), [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
-      });
-      if (!good || out.name.size() > 100) {
+      if (!is_short_name(out.name, 100)) {
         reader_.error(node->place, fmt::format("name: expected at most 100 letters, digits and - _ "
                                                "., found {}; sentences belong into `hypothesis`",
                                                describe(*node)));
