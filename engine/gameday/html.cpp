@@ -1,7 +1,5 @@
 // The combined report as one page: agenda with verdicts first, then each experiment with its
 // charts, the timeline, and the draft of the postmortem.
-#include <sstream>
-
 #include <fmt/format.h>
 
 #include "engine/base/text.hpp"
@@ -13,6 +11,8 @@
 namespace ordeal::gameday {
 namespace {
 
+using report::card;
+using report::class_of;
 using report::xml;
 
 constexpr std::string_view kStyle = R"css(
@@ -34,19 +34,6 @@ constexpr std::string_view kStyle = R"css(
 .draft td:first-child { width: 60%; }
 )css";
 
-const char* class_of(report::Tone tone) {
-  switch (tone) {
-    case report::Tone::good:
-      return "good";
-    case report::Tone::bad:
-      return "bad";
-    case report::Tone::warning:
-      return "warn";
-    default:
-      return "plain";
-  }
-}
-
 report::Tone tone_of_day(const Day& day) {
   if (!day.closed) return report::Tone::warning;
   switch (day.worst()) {
@@ -60,11 +47,6 @@ report::Tone tone_of_day(const Day& day) {
     default:
       return report::Tone::bad;
   }
-}
-
-std::string card(const char* classes, std::string_view title, const std::string& body) {
-  return fmt::format("<section class=\"card {}\"><h2>{}</h2>\n{}</section>\n", classes, title,
-                     body);
 }
 
 std::string head(const Day& day, const Runs& runs) {
@@ -87,10 +69,7 @@ std::string head(const Day& day, const Runs& runs) {
                      xml(printable(day.about.by)), xml(printable(day.about.id)),
                      xml(printable(day.about.file)));
   if (!day.about.briefing.empty()) {
-    std::string text;
-    std::istringstream lines(day.about.briefing);
-    for (std::string line; std::getline(lines, line);) text += xml(printable(line, 1000)) + "\n";
-    out += "<p class=\"briefing\">" + text + "</p>\n";
+    out += "<p class=\"briefing\">" + xml(day.about.briefing) + "</p>\n";
   }
   return out + "</header>\n";
 }
@@ -173,13 +152,7 @@ std::string experiment(const Row& row) {
   if (!report::table_rows(run).empty() && run.phase(model::Phase::baseline) != nullptr) {
     out += card("", "Conditions", conditions(run));
   }
-  if (run.host_dirty()) {
-    std::string commands;
-    for (const auto& item : run.residue()) {
-      commands += "# " + printable(item.what) + "\n" + printable(item.command, 4000) + "\n";
-    }
-    out += card("alarm", "Host not clean", "<pre>" + xml(commands) + "</pre>\n");
-  }
+  out += report::html_alarm(run);
   return out + "</section>\n";
 }
 
@@ -211,14 +184,7 @@ std::string draft(const Day& day, const Runs& runs) {
 
 std::string to_html(const Day& day, const Runs& runs) {
   const std::string style = std::string(report::kHtmlStyle) + std::string(kStyle);
-  const std::string policy = "default-src 'none'; style-src " + report::csp_hash(style) +
-                             "; base-uri 'none'; form-action 'none'";
-  std::string out = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-  out += "<meta http-equiv=\"Content-Security-Policy\" content=\"" + xml(policy) + "\">\n";
-  out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  out += "<meta name=\"referrer\" content=\"no-referrer\">\n";
-  out += "<title>" + xml(headline(day) + ": " + printable(day.about.title)) + "</title>\n<style>" +
-         style + "</style>\n</head>\n<body>\n<main>\n";
+  std::string out = report::html_begin(headline(day) + ": " + printable(day.about.title), style);
   const std::vector<Row> all = rows(day, runs);
   out += head(day, runs) + agenda(all);
   for (const Row& row : all) {

@@ -6,8 +6,6 @@
 #include "engine/report/layout.hpp"
 
 namespace ordeal::report {
-namespace {
-
 const char* class_of(Tone tone) {
   switch (tone) {
     case Tone::good:
@@ -25,6 +23,34 @@ std::string card(const char* classes, std::string_view title, const std::string&
   return fmt::format("<section class=\"card {}\"><h2>{}</h2>\n{}</section>\n", classes, title,
                      body);
 }
+
+std::string html_begin(const std::string& title, const std::string& style,
+                       std::string_view script) {
+  std::string policy = "default-src 'none'; style-src " + csp_hash(style);
+  if (!script.empty()) policy += "; script-src " + csp_hash(script);
+  policy += "; base-uri 'none'; form-action 'none'";
+  std::string out = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+  out += "<meta http-equiv=\"Content-Security-Policy\" content=\"" + xml(policy) + "\">\n";
+  out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+  out += "<meta name=\"referrer\" content=\"no-referrer\">\n";
+  return out + "<title>" + xml(title) + "</title>\n<style>" + style +
+         "</style>\n</head>\n<body>\n<main>\n";
+}
+
+std::string html_alarm(const Report& report) {
+  if (!report.host_dirty()) return {};
+  std::string body = "<p>Undo with <code>sudo ordeal recover</code>, or by hand:</p>\n<pre>";
+  for (const auto& host : report.hosts) {
+    if (host.clean) continue;
+    body += "# on " + xml(printable(host.host)) + "\n";
+    for (const auto& item : host.residue) {
+      body += "# " + xml(printable(item.what)) + "\n" + xml(printable(item.command, 4000)) + "\n";
+    }
+  }
+  return card("alarm", "Host not clean", body + "</pre>\n");
+}
+
+namespace {
 
 // "checkout-survives-x" reads better as "Checkout survives x".
 std::string title_of(const std::string& name) {
@@ -109,19 +135,6 @@ std::string head(const Report& report) {
   item("git", about.git);
   item("run", about.run);
   return out + "<span class=\"grow\"></span>" + chips(report) + "</div>\n</header>\n";
-}
-
-std::string alarm(const Report& report) {
-  if (!report.host_dirty()) return {};
-  std::string body = "<p>Undo with <code>sudo ordeal recover</code>, or by hand:</p>\n<pre>";
-  for (const auto& host : report.hosts) {
-    if (host.clean) continue;
-    body += "# on " + xml(printable(host.host)) + "\n";
-    for (const auto& item : host.residue) {
-      body += "# " + xml(printable(item.what)) + "\n" + xml(printable(item.command, 4000)) + "\n";
-    }
-  }
-  return card("alarm", "Host not clean", body + "</pre>\n");
 }
 
 // "2 of 2 conditions held while 1 fault was seen to take hold. Worst: shop.success 82.0% at +0:22."
@@ -350,16 +363,9 @@ std::string environment(const Report& report) {
 }  // namespace
 
 std::string to_html(const Report& report) {
-  const std::string policy = "default-src 'none'; style-src " + csp_hash(kHtmlStyle) +
-                             "; script-src " + csp_hash(kHtmlScript) +
-                             "; base-uri 'none'; form-action 'none'";
-  std::string out = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-  out += "<meta http-equiv=\"Content-Security-Policy\" content=\"" + xml(policy) + "\">\n";
-  out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  out += "<meta name=\"referrer\" content=\"no-referrer\">\n";
-  out += "<title>" + xml(headline_word(report) + ": " + printable(report.about.name)) +
-         "</title>\n<style>" + std::string(kHtmlStyle) + "</style>\n</head>\n<body>\n<main>\n";
-  out += head(report) + alarm(report) + why(report) + html_charts(report);
+  std::string out = html_begin(headline_word(report) + ": " + printable(report.about.name),
+                               std::string(kHtmlStyle), kHtmlScript);
+  out += head(report) + html_alarm(report) + why(report) + html_charts(report);
   if (!table_rows(report).empty() && report.phase(model::Phase::baseline) != nullptr) {
     const std::string table = card("", "Conditions", condition_table(report));
     out += report.touched() ? "<div class=\"two\">" + table +
