@@ -80,17 +80,14 @@ bool tc(const std::string& link) {
   return status == 0;
 }
 
-// Microseconds of each `add`; the removal between two of them is not counted.
+// Sets and removes netem once. How long the setting took; the removal is not counted.
 template <class Add>
-double microseconds(int calls, Bare& bare, Add add) {
-  Microseconds total{};
-  for (int i = 0; i < calls; ++i) {
-    const auto begun = std::chrono::steady_clock::now();
-    if (!add()) std::exit((fmt::print(stderr, "add failed\n"), 1));
-    total += std::chrono::steady_clock::now() - begun;
-    if (!bare.remove()) std::exit((fmt::print(stderr, "remove failed\n"), 1));
-  }
-  return total.count() / calls;
+Microseconds timed(Bare& bare, Add add) {
+  const auto begun = std::chrono::steady_clock::now();
+  if (!add()) std::exit((fmt::print(stderr, "add failed\n"), 1));
+  const Microseconds taken = std::chrono::steady_clock::now() - begun;
+  if (!bare.remove()) std::exit((fmt::print(stderr, "remove failed\n"), 1));
+  return taken;
 }
 
 void say(const char* name, std::vector<double> values, const char* unit) {
@@ -120,10 +117,15 @@ int main(int count, char** arguments) {
   Bare bare(static_cast<int>(::if_nametoindex(link.c_str())));
   std::vector<double> ours, to_bare, to_tc;
   for (int round = 0; round < rounds; ++round) {
-    const double mine =
-        microseconds(kCalls, bare, [&] { return qdiscs.add_netem(link, netem).has_value(); });
-    const double library = microseconds(kCalls, bare, [&] { return bare.add(); });
-    const double program = microseconds(kPrograms, bare, [&] { return tc(link); });
+    Microseconds in_ours{}, in_library{}, in_program{};
+    for (int i = 0; i < kCalls; ++i) {  // call by call, so that a disturbance meets both alike
+      in_ours += timed(bare, [&] { return qdiscs.add_netem(link, netem).has_value(); });
+      in_library += timed(bare, [&] { return bare.add(); });
+    }
+    for (int i = 0; i < kPrograms; ++i) in_program += timed(bare, [&] { return tc(link); });
+    const double mine = in_ours.count() / kCalls;
+    const double library = in_library.count() / kCalls;
+    const double program = in_program.count() / kPrograms;
     ours.push_back(mine);
     to_bare.push_back(mine / library);
     to_tc.push_back(program / mine);

@@ -51,14 +51,17 @@ Message netem_message(int index, const model::Netem& netem) {
   basic.limit = netem.limit;
   basic.loss = probability(netem.loss);
   message.append(&basic, sizeof basic);
-  tc_netem_corr correlation{};
-  correlation.delay_corr = probability(netem.correlation);
-  correlation.loss_corr = probability(netem.loss_correlation);
-  message.put(TCA_NETEM_CORR, &correlation, sizeof correlation);
+  // What is left out is zero for a new qdisc, and the kernel has less to check.
+  if (netem.correlation.value != 0 || netem.loss_correlation.value != 0) {
+    tc_netem_corr correlation{};
+    correlation.delay_corr = probability(netem.correlation);
+    correlation.loss_corr = probability(netem.loss_correlation);
+    message.put(TCA_NETEM_CORR, &correlation, sizeof correlation);
+  }
   const std::int64_t latency = std::chrono::nanoseconds(netem.latency).count();
   const std::int64_t jitter = std::chrono::nanoseconds(netem.jitter).count();
   message.put(TCA_NETEM_LATENCY64, &latency, sizeof latency);
-  message.put(TCA_NETEM_JITTER64, &jitter, sizeof jitter);
+  if (jitter != 0) message.put(TCA_NETEM_JITTER64, &jitter, sizeof jitter);
   if (!table.empty()) {
     message.put(TCA_NETEM_DELAY_DIST, table.data(), table.size() * sizeof table.front());
   }
