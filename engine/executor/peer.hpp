@@ -30,10 +30,9 @@ class WorkerProcess {
 };
 
 // While nothing is injected: how often a process shows the kernel that it lives, and when the
-// kernel kills it otherwise. Three wake-ups a minute; none that was
-// stopped stays for ever.
-inline constexpr Duration kIdlePulse = 20s;
-inline constexpr Duration kIdleReach = 45s;
+// kernel kills it otherwise. One wake-up a minute, so that none that was stopped stays for ever.
+inline constexpr Duration kIdlePulse = 60s;
+inline constexpr Duration kIdleReach = 130s;
 
 struct Notice {
   enum class Kind : char {

@@ -164,8 +164,8 @@ def footprint(machine):
     machine.executor.revert()
     time.sleep(10)  # what a revert leaves idle is removed a little later
     before = switches(pids)
-    time.sleep(30)
-    say("wake-ups while idle", f"{(switches(pids) - before) / 30:.2f} /s over 30 s (bar: 0.1 /s)")
+    time.sleep(60)
+    say("wake-ups while idle", f"{(switches(pids) - before) / 60:.2f} /s over 60 s (bar: 0.1 /s)")
 
 
 def cpu_seconds(pid):

@@ -230,7 +230,7 @@ TEST_F(ExecutorTest, AnIdleWorkerThatIsStoppedDoesNotStayForEver) {
   EXPECT_TRUE(pair.keeper().alive());
   pair.worker().stop();
   pair.close_wire();
-  pair.read_for(50s);
+  pair.read_for(140s);
   EXPECT_FALSE(pair.worker().alive());
   EXPECT_FALSE(pair.keeper().alive());
 }
