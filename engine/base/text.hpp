@@ -1,6 +1,7 @@
 // Small things about words: the nearest right one, and safe printing of foreign text.
 #pragma once
 
+#include <concepts>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,13 @@ std::string nearest_word(std::string_view word, std::span<const std::string> can
 // "a", "a or b", "a, b or c".
 std::string join_or(std::span<const std::string> words);
 std::string join(std::span<const std::string> words, std::string_view separator);
+
+// "1 step", "2 steps".
+std::string counted(std::integral auto count, std::string_view word) {
+  std::string out = std::to_string(count) + ' ';
+  out += word;
+  return count == 1 ? out : out + 's';
+}
 
 // Control characters, escape sequences, direction marks and bytes that are not UTF-8 become \xNN or
 // \u{N}: foreign text cannot move the cursor, forge log lines or break a file. The result is valid

@@ -12,6 +12,7 @@
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/consent.hpp"
 #include "engine/cli/control.hpp"
+#include "engine/cli/files.hpp"
 #include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/tool.hpp"
@@ -22,7 +23,6 @@
 #include "engine/spec/spec.hpp"
 #include "engine/spec/yaml.hpp"
 #include "engine/store/store.hpp"
-#include "faults/catalogue.hpp"
 
 namespace ordeal::cli {
 namespace {
@@ -63,10 +63,8 @@ object summary_of(const model::Experiment& experiment) {
   out["name"] = printable(experiment.name);
   out["hypothesis"] = printable(experiment.hypothesis);
   out["steps"] = model::steps_of(experiment).size();
-  const Duration method = model::method_duration(experiment);
-  out["method_us"] = method.count();
-  out["earliest_end_us"] =
-      (experiment.warmup + experiment.baseline + method + experiment.recovery.hold).count();
+  out["method_us"] = model::method_duration(experiment).count();
+  out["earliest_end_us"] = model::shortest_run(experiment).count();
   out["without_net"] = without_net(experiment);
   return out;
 }
@@ -138,9 +136,7 @@ spec::Outcome Actions::parse(const Submission& submission) const {
     return Error(Code::refused, "what is submitted over the API has no files beside it; "
                                 "write this part into the experiment");
   };
-  std::vector<model::FaultDescription> faults;
-  for (const fault::Fault& fault : catalogue()) faults.push_back(fault.description);
-  spec::Outcome out = spec::parse_experiment(input, faults);
+  spec::Outcome out = spec::parse_experiment(input, descriptions());
   if (!out.experiment) return out;
   model::Inventory inventory = spec::local_inventory();
   if (!inventory_.empty()) {

@@ -6,7 +6,9 @@
 
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/files.hpp"
 #include "engine/model/verdict.hpp"
+#include "engine/report/layout.hpp"
 #include "engine/spec/gameday.hpp"
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/schedule.hpp"
@@ -17,6 +19,8 @@ namespace ordeal::cli {
 namespace {
 
 using model::FaultDescription;
+
+constexpr std::size_t kWidth = 100;
 
 const FaultDescription* find_fault(const std::string& name) {
   std::vector<std::string> names;
@@ -44,8 +48,9 @@ void print_fault(const FaultDescription& fault) {
     const std::string given = parameter.required       ? "required"
                               : parameter.default_text ? "default " + *parameter.default_text
                                                        : "optional";
-    fmt::print("  {:<22} {} ({}; {})\n", parameter.name, parameter.summary, values_of(parameter),
-               given);
+    const std::string row = fmt::format("  {:<22} {} ({}; {})", parameter.name, parameter.summary,
+                                        values_of(parameter), given);
+    for (const std::string& line : report::wrap(row, kWidth, 25)) fmt::print("{}\n", line);
   }
   for (const auto& group : fault.exactly_one_of) {
     fmt::print("  exactly one of: {}\n", fmt::join(group, ", "));
@@ -116,21 +121,11 @@ int command_new(const Options& options) {
 }
 
 int command_schema(const Options& options) {
-  if (!options.words.empty() && options.words.front() == "gameday") {
-    fmt::print("{}\n", spec::json_schema_of_gamedays());
-    return 0;
-  }
-  if (!options.words.empty() && options.words.front() == "schedule") {
-    fmt::print("{}\n", spec::json_schema_of_schedules());
-    return 0;
-  }
-  if (!options.words.empty() && options.words.front() == "inventory") {
-    fmt::print("{}\n", spec::json_schema_of_inventories());
-    return 0;
-  }
-  std::vector<FaultDescription> known;
-  for (const fault::Fault& one : catalogue()) known.push_back(one.description);
-  fmt::print("{}\n", spec::json_schema(known));
+  const std::string kind = options.words.empty() ? "" : options.words.front();
+  fmt::print("{}\n", kind == "gameday"     ? spec::json_schema_of_gamedays()
+                     : kind == "schedule"  ? spec::json_schema_of_schedules()
+                     : kind == "inventory" ? spec::json_schema_of_inventories()
+                                           : spec::json_schema(descriptions()));
   return 0;
 }
 

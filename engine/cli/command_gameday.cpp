@@ -13,16 +13,14 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/cli.hpp"
 #include "engine/cli/control.hpp"
+#include "engine/cli/files.hpp"
 #include "engine/cli/gameday.hpp"
 #include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
-#include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/random.hpp"
 #include "engine/spec/gameday.hpp"
 #include "engine/spec/inventory.hpp"
-#include "engine/spec/yaml.hpp"
-#include "faults/catalogue.hpp"
 
 namespace ordeal::cli {
 namespace {
@@ -38,18 +36,11 @@ int fail(const std::string& text, Exit exit = Exit::invalid) {
   return static_cast<int>(exit);
 }
 
-bool print(const std::vector<spec::Problem>& problems) {
-  for (const spec::Problem& problem : problems) {
-    fmt::print(stderr, "{}\n", spec::to_string(problem));
-  }
-  return problems.empty();
-}
-
 }  // namespace
 
 std::optional<DayFiles> read_gameday(const std::string& file, const std::string& inventory) {
   spec::GamedayOutcome outcome = spec::parse_gameday({file, read_users_file});
-  if (!print(outcome.problems)) return std::nullopt;
+  if (!print_problems(outcome.problems)) return std::nullopt;
   DayFiles out;
   out.day = std::move(*outcome.gameday);
   if (!inventory.empty()) out.day.inventory = inventory;
@@ -77,7 +68,7 @@ std::optional<DayFiles> read_gameday(const std::string& file, const std::string&
     one.problems.push_back({run->place, "this experiment cannot be run"});
     all.insert(all.end(), one.problems.begin(), one.problems.end());
   }
-  if (!print(all)) return std::nullopt;
+  if (!print_problems(all)) return std::nullopt;
   return out;
 }
 
@@ -102,13 +93,6 @@ int count_runs(const Options& options, const std::string& file, const os::Caller
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : kUnreadable;
-}
-
-std::string new_day_id() {
-  os::LinuxRandom random;
-  asio::io_context loop{1};
-  const os::LinuxClock clock(loop.get_executor());
-  return "g" + make_run_id(clock.wall(), random.next()).substr(1);
 }
 
 // Folders of days that are over. Root made them, so only root can remove them.
@@ -137,8 +121,8 @@ struct Ready {
 
 Result<Ready> make_ready(const Options& options, int count, const os::Caller& who, bool leads) {
   Ready out;
-  out.id = new_day_id();
   os::LinuxRandom random;
+  out.id = "g" + new_run_id(random).substr(1);
   for (int i = 0; i < count; ++i) {
     TRY(auto one, prepare(options, who, random));
     out.prepared.push_back(std::move(one));
@@ -153,16 +137,22 @@ Result<Ready> make_ready(const Options& options, int count, const os::Caller& wh
   return out;
 }
 
-// The newest day of this file that has something left to do.
-Result<gameday::Day> day_to_resume(const model::Gameday& wanted, const std::string& history) {
-  std::vector<std::string> ids;
+// Of the past, oldest first.
+std::vector<std::string> day_ids(const std::string& history) {
+  std::vector<std::string> out;
   std::error_code problem;
   for (const auto& entry : fs::directory_iterator(gamedays_folder(history), problem)) {
-    ids.push_back(entry.path().string());
+    out.push_back(entry.path().filename().string());
   }
-  std::sort(ids.rbegin(), ids.rend());
-  for (const std::string& folder : ids) {
-    auto day = load_day(folder);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// The newest day of this file that has something left to do.
+Result<gameday::Day> day_to_resume(const model::Gameday& wanted, const std::string& history) {
+  std::vector<std::string> ids = day_ids(history);
+  for (; !ids.empty(); ids.pop_back()) {
+    auto day = load_day(gamedays_folder(history) + "/" + ids.back());
     if (day.has_error() || day.value().about.name != wanted.name) continue;
     day.value().reopen();
     if (day.value().next() == day.value().items.size()) {
@@ -213,10 +203,9 @@ void print_agenda(const DayFiles& files) {
     const auto experiment = files.experiments.find(i);
     if (experiment != files.experiments.end()) {
       const model::Experiment& one = experiment->second;
-      const std::size_t steps = model::steps_of(one).size();
-      more = fmt::format("  {}, {} step{}, at least {}", one.name, steps, steps == 1 ? "" : "s",
-                         format_duration(one.warmup + one.baseline + model::method_duration(one) +
-                                         one.recovery.hold));
+      more = fmt::format("  {}, {}, at least {}", one.name,
+                         counted(model::steps_of(one).size(), "step"),
+                         format_duration(model::shortest_run(one)));
     }
     fmt::print("  {:>2}  {}{}\n", i + 1, printable(gameday::text_of(files.day.agenda[i])), more);
   }
@@ -226,11 +215,10 @@ int validate(const Options& options, const std::string& file) {
   const auto files = read_gameday(file, options.inventory);
   if (!files) return kInvalid;
   Duration least{};
-  for (const auto& [item, one] : files->experiments) {
-    least += one.warmup + one.baseline + model::method_duration(one) + one.recovery.hold;
-  }
-  fmt::print("{}: ok: {}, {} item(s), {} experiment(s) of at least {}\n", file, files->day.name,
-             files->day.agenda.size(), files->experiments.size(), format_duration(least));
+  for (const auto& [item, one] : files->experiments) least += model::shortest_run(one);
+  fmt::print("{}: ok: {}, {}, {} of at least {}\n", file, files->day.name,
+             counted(files->day.agenda.size(), "item"),
+             counted(files->experiments.size(), "experiment"), format_duration(least));
   return 0;
 }
 
@@ -344,18 +332,17 @@ int run_or_plan(const Options& options, const std::string& what, const std::stri
 // ---- From a second terminal
 // Says it to the newest day of this folder that goes on. Nothing: there is none.
 std::optional<int> speak_in(const std::string& directory, const boost::json::object& question) {
-  std::vector<std::string> days = days_under_control(directory);
-  for (; !days.empty(); days.pop_back()) {
-    const auto reply = ask_run(directory, days.back() + "/day", question);
-    if (reply.has_error() && reply.error().code() == Code::gone) continue;
-    if (reply.has_error()) return fail(days.back() + ": " + reply.error().message());
-    const auto* error = reply.value().if_contains("error");
-    if (error != nullptr) return fail(std::string(error->as_string()));
-    const auto* now = reply.value().if_contains("text");
-    fmt::print("{}  {}\n", days.back(), now == nullptr ? "" : printable(now->as_string(), 2000));
-    return 0;
-  }
-  return std::nullopt;
+  std::vector<std::string> sockets;
+  for (const std::string& day : days_under_control(directory)) sockets.push_back(day + "/day");
+  const auto told = ask_newest(directory, sockets, question);
+  if (told.has_error() && told.error().code() == Code::gone) return std::nullopt;
+  if (told.has_error()) return fail(told.error().message());
+  const auto* error = told.value().reply.if_contains("error");
+  if (error != nullptr) return fail(std::string(error->as_string()));
+  const auto* now = told.value().reply.if_contains("text");
+  fmt::print("{}  {}\n", fs::path(told.value().name).parent_path().string(),
+             now == nullptr ? "" : printable(now->as_string(), 2000));
+  return 0;
 }
 
 int speak(const Options& options, const std::string& what, const std::string& text) {
@@ -381,12 +368,7 @@ int show(const Options& options, const std::string& wanted) {
                             join_or(kFormats)));
   }
   const std::string history = history_directory(os::caller());
-  std::vector<std::string> ids;
-  std::error_code problem;
-  for (const auto& entry : fs::directory_iterator(gamedays_folder(history), problem)) {
-    ids.push_back(entry.path().filename().string());
-  }
-  std::sort(ids.begin(), ids.end());
+  const std::vector<std::string> ids = day_ids(history);
   if (ids.empty()) return fail("no game days yet");
   std::string id = wanted.empty() || wanted == "last" ? ids.back() : wanted;
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) {
@@ -395,10 +377,7 @@ int show(const Options& options, const std::string& wanted) {
   const auto day = load_day(gamedays_folder(history) + "/" + id);
   if (day.has_error()) return fail(day.error().message());
   const gameday::Runs runs = load_runs(day.value(), history);
-  const std::string text = options.format == "html" ? gameday::to_html(day.value(), runs)
-                           : options.format == "md" ? gameday::to_markdown(day.value(), runs)
-                           : options.format == "json" ? gameday::to_json(day.value(), runs)
-                                                      : gameday::to_text(day.value(), runs);
+  const std::string text = render_day(options.format, day.value(), runs);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;
 }

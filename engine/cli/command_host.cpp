@@ -196,27 +196,21 @@ int command_abort(const Options& options) {
   const std::string directory = control_directory();
   std::vector<std::string> runs = runs_under_control(directory);
   const boost::json::object question{{"ask", "abort"}, {"reason", options.reason}};
-  std::string wanted = options.words.empty() ? "last" : options.words.front();
+  const std::string wanted = options.words.empty() ? "last" : options.words.front();
   const bool last = wanted == "last";
-  Result<boost::json::object> reply = Error(Code::gone, "no run goes on here");
-  // Sockets of runs that have ended are still there, and may have the later name.
-  for (; last && !runs.empty(); runs.pop_back()) {
-    auto one = ask_run(directory, runs.back(), question);
-    if (one.has_error() && one.error().code() == Code::gone) continue;
-    reply = std::move(one);
-    wanted = runs.back();
-    break;
+  const auto told = ask_newest(directory, last ? runs : std::vector{wanted}, question);
+  if (told.has_value()) {
+    fmt::print("{} is being put back\n", told.value().name);
+    return 0;
   }
-  if (!last) reply = ask_run(directory, wanted, question);
-  if (reply.has_error()) {
-    std::erase(runs, wanted);
-    const std::string nearest = last ? "" : nearest_word(wanted, runs);
-    complain(reply.error().message() +
-             (nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
-    return static_cast<int>(Exit::invalid);
+  std::string problem = told.error().message();
+  if (told.error().code() == Code::gone) {
+    problem = last ? "no run goes on here" : "run " + wanted + " does not go on any more";
   }
-  fmt::print("{} is being put back\n", wanted);
-  return 0;
+  std::erase(runs, wanted);
+  const std::string nearest = last ? "" : nearest_word(wanted, runs);
+  complain(problem + (nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+  return static_cast<int>(Exit::invalid);
 }
 
 }  // namespace ordeal::cli

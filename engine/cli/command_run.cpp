@@ -14,6 +14,7 @@
 #include "engine/cli/cli.hpp"
 #include "engine/cli/consent.hpp"
 #include "engine/cli/control.hpp"
+#include "engine/cli/files.hpp"
 #include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/running.hpp"
@@ -27,29 +28,18 @@
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/spec.hpp"
 #include "engine/spec/yaml.hpp"
-#include "faults/catalogue.hpp"
 
 namespace ordeal::cli {
 namespace {
 
 using model::Exit;
 
+}  // namespace
+
 std::string new_run_id(os::Random& random) {
   asio::io_context loop{1};
   const os::LinuxClock clock(loop.get_executor());
   return make_run_id(clock.wall(), random.next());
-}
-
-}  // namespace
-
-std::vector<model::FaultDescription> descriptions() {
-  std::vector<model::FaultDescription> out;
-  for (const fault::Fault& fault : catalogue()) out.push_back(fault.description);
-  return out;
-}
-
-Result<std::string> read_users_file(const std::string& path) {
-  return os::read_file(path, spec::kMostBytes + 1);
 }
 
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random) {
@@ -97,10 +87,7 @@ Reading read_all_files(const Options& options) {
     for (const auto& warning : outcome.warnings) {
       fmt::print(stderr, "{}\n", spec::to_string(warning, "warning"));
     }
-    for (const auto& problem : outcome.problems) {
-      fmt::print(stderr, "{}\n", spec::to_string(problem));
-    }
-    if (!outcome.problems.empty()) {
+    if (!print_problems(outcome.problems)) {
       const auto& first = outcome.problems.front();
       out.broken.push_back({file, first.place.line, "", Exit::invalid, first.text});
       outcome.experiment.reset();
@@ -303,13 +290,10 @@ int command_validate(const Options& options) {
   for (std::size_t i = 0; i < options.words.size(); ++i) {
     const auto& experiment = reading.experiments[i];
     if (experiment) {
-      const std::size_t steps = model::steps_of(*experiment).size();
-      fmt::print("{}: ok: {}, {} step{}, method {}, earliest end after {}\n", options.words[i],
-                 experiment->name, steps, steps == 1 ? "" : "s",
+      fmt::print("{}: ok: {}, {}, method {}, earliest end after {}\n", options.words[i],
+                 experiment->name, counted(model::steps_of(*experiment).size(), "step"),
                  format_duration(model::method_duration(*experiment)),
-                 format_duration(experiment->warmup + experiment->baseline +
-                                 model::method_duration(*experiment) +
-                                 experiment->recovery.hold));
+                 format_duration(model::shortest_run(*experiment)));
     }
   }
   return reading.broken.empty() ? 0 : static_cast<int>(Exit::invalid);

@@ -144,7 +144,7 @@ int forecast(const Options& options, const std::string& file) {
                      row.schedule->name, row.schedule->file, is_paused ? pause->second : row.note});
   }
   print_table(cells);
-  fmt::print("{} firing(s) from {} to {}{}\n", rows.size(), utc_text(from),
+  fmt::print("{} from {} to {}{}\n", counted(rows.size(), "firing"), utc_text(from),
              more ? utc_text(rows.back().when) : utc_text(until),
              more ? "; there are more, see --limit" : "");
   return 0;

@@ -203,4 +203,14 @@ Result<boost::json::object> ask_run(const std::string& directory, const std::str
   return value.get_object();
 }
 
+Result<Told> ask_newest(const std::string& directory, std::vector<std::string> names,
+                        const boost::json::object& question) {
+  for (; !names.empty(); names.pop_back()) {
+    auto reply = ask_run(directory, names.back(), question);
+    if (reply.has_value()) return Told{names.back(), std::move(reply.value())};
+    if (reply.error().code() != Code::gone) return std::move(reply.error()).within(names.back());
+  }
+  return Error(Code::gone, "none goes on here");
+}
+
 }  // namespace ordeal::cli

@@ -33,5 +33,13 @@ std::vector<std::string> days_under_control(const std::string& directory);
 // Asks one run. Code::gone when nobody listens any more; its socket is removed then.
 Result<boost::json::object> ask_run(const std::string& directory, const std::string& run,
                                     const boost::json::object& question);
+// Asks the last of these that goes on: sockets of those that have ended may still be there, with
+// the later name. Code::gone: none does.
+struct Told {
+  std::string name;
+  boost::json::object reply;
+};
+Result<Told> ask_newest(const std::string& directory, std::vector<std::string> names,
+                        const boost::json::object& question);
 
 }  // namespace ordeal::cli

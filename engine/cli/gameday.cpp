@@ -44,6 +44,20 @@ std::string junit_of(const gameday::Runs& runs) {
   return report::to_junit(all);
 }
 
+Result<std::string> read_record(const std::string& folder) {
+  return os::read_file(folder + "/day.jsonl", 64u << 20);
+}
+
+gameday::Fold fold_of(const std::string& record) {
+  gameday::Fold out;
+  std::istringstream lines(record);
+  for (std::string line; std::getline(lines, line);) {
+    auto entry = gameday::entry_from_json(line);
+    if (entry.has_value()) out.apply(entry.value());  // the last one may be half a line
+  }
+  return out;
+}
+
 void say(const std::string& text) {
   fmt::print("{}\n", text);
   std::fflush(stdout);
@@ -255,11 +269,7 @@ std::string DayRunner::write_reports() {
       {"json", folder_ + "/report.json"}};
   wanted.insert(wanted.end(), parts_.options.reports.begin(), parts_.options.reports.end());
   for (const auto& [kind, path] : wanted) {
-    const std::string text = kind == "html"    ? gameday::to_html(day, runs_)
-                             : kind == "md"    ? gameday::to_markdown(day, runs_)
-                             : kind == "junit" ? junit_of(runs_)
-                                               : gameday::to_json(day, runs_);
-    const auto written = os::replace_file(path, text);
+    const auto written = os::replace_file(path, render_day(kind, day, runs_));
     if (written.has_value()) continue;
     complain("report not written: " + written.error().message());
     if (path == folder_ + "/report.html") problem = written.error().message();
@@ -278,15 +288,12 @@ int DayRunner::run() {
   }
   if (parts_.earlier) {
     runs_ = load_runs(*parts_.earlier, history_);
-    auto old = os::read_file(folder_ + "/day.jsonl", 64u << 20);
-    std::istringstream lines(old.has_value() ? old.value() : "");
-    for (std::string line; std::getline(lines, line);) {
-      auto entry = gameday::entry_from_json(line);
-      if (entry.has_value()) fold_.apply(entry.value());
-    }
     // A line that the death of a process cut off must not swallow the next one.
-    const bool torn = old.has_value() && !old.value().empty() && old.value().back() != '\n';
-    if (torn) std::fputc('\n', record_);
+    const auto old = read_record(folder_);
+    if (old.has_value() && !old.value().empty() && old.value().back() != '\n') {
+      std::fputc('\n', record_);
+    }
+    if (old.has_value()) fold_ = fold_of(old.value());
     record(gameday::Resumed{parts_.who.name});
   } else {
     record(parts_.opened);
@@ -317,15 +324,18 @@ int DayRunner::run() {
 std::string gamedays_folder(const std::string& history) { return history + "/gamedays"; }
 
 Result<gameday::Day> load_day(const std::string& folder) {
-  TRY(auto text, os::read_file(folder + "/day.jsonl", 64u << 20));
-  gameday::Fold fold;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    auto entry = gameday::entry_from_json(line);
-    if (entry.has_value()) fold.apply(entry.value());  // the last one may be half a line
-  }
+  TRY(auto text, read_record(folder));
+  const gameday::Fold fold = fold_of(text);
   if (!fold.day().opened) return Error(Code::invalid, folder + ": nothing is recorded there");
   return fold.day();
+}
+
+std::string render_day(const std::string& kind, const gameday::Day& day,
+                       const gameday::Runs& runs) {
+  if (kind == "html") return gameday::to_html(day, runs);
+  if (kind == "md") return gameday::to_markdown(day, runs);
+  if (kind == "json") return gameday::to_json(day, runs);
+  return kind == "junit" ? junit_of(runs) : gameday::to_text(day, runs);
 }
 
 gameday::Runs load_runs(const gameday::Day& day, const std::string& history) {

@@ -32,6 +32,8 @@ std::optional<DayFiles> read_gameday(const std::string& file, const std::string&
 std::string gamedays_folder(const std::string& history);
 // A record of the past. Errors: it cannot be read; nothing is in it.
 Result<gameday::Day> load_day(const std::string& folder);
+// As `kind`: html, md, json, junit; else as text.
+std::string render_day(const std::string& kind, const gameday::Day& day, const gameday::Runs& runs);
 // The reports of its runs, from the history; those that left nothing are not there.
 gameday::Runs load_runs(const gameday::Day& day, const std::string& history);
 

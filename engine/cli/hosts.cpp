@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/digest.hpp"
+#include "engine/cli/files.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/tool.hpp"
 #include "engine/os/group.hpp"
@@ -87,13 +88,8 @@ class Asking {
 }  // namespace
 
 std::optional<model::Inventory> read_inventory(const std::string& file) {
-  spec::InventoryInput input;
-  input.file = file;
-  input.read = [](const std::string& path) { return os::read_file(path, spec::kMostBytes + 1); };
-  spec::InventoryOutcome outcome = spec::parse_inventory(input);
-  for (const spec::Problem& problem : outcome.problems) {
-    fmt::print(stderr, "{}\n", spec::to_string(problem));
-  }
+  spec::InventoryOutcome outcome = spec::parse_inventory({file, read_users_file});
+  print_problems(outcome.problems);
   return std::move(outcome.inventory);
 }
 

@@ -217,8 +217,10 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
     out.reports.emplace_back(std::move(kind), std::move(path));
   }));
   if (!bad_kind.empty()) {
-    return Error(Code::invalid, fmt::format("--report {}: expected json, junit, md, html or events",
-                                            printable(bad_kind)));
+    return Error(Code::invalid, fmt::format("--report {}: expected json, junit, md{}",
+                                            printable(bad_kind),
+                                            command == "gameday" ? " or html"
+                                                                 : ", html or events"));
   }
   if (map.contains("seed")) {
     TRY(out.seed, whole_number<std::uint64_t>(map, "seed"));

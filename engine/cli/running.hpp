@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "engine/cli/session.hpp"
-#include "engine/model/fault_description.hpp"
 #include "engine/model/verdict.hpp"
 #include "engine/os/linux/caller.hpp"
 #include "engine/spec/spec.hpp"
@@ -20,9 +19,8 @@ struct Prepared {
 };
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random);
 
-std::vector<model::FaultDescription> descriptions();
-// Reads a file of a person, no more of it than is looked at.
-Result<std::string> read_users_file(const std::string& path);
+// The id of a run that begins now.
+std::string new_run_id(os::Random& random);
 
 // On a terminal a person agrees to run it without a net; elsewhere --yes must have been given.
 bool agreed(const Options& options, const model::Experiment& experiment);

@@ -265,8 +265,8 @@ Result<void> Server::reload() {
   }
   progress_written_.reset();
   CHECK_OK(act(std::move(decisions)));
-  fmt::print("{} {} was read again: {} schedule(s)\n", format_wall(clock_.wall()), file_,
-             scheduler_->calendar().schedules.size());
+  fmt::print("{} {} was read again: {}\n", format_wall(clock_.wall()), file_,
+             counted(scheduler_->calendar().schedules.size(), "schedule"));
   std::fflush(stdout);
   return ok();
 }
@@ -354,7 +354,7 @@ int Server::run(schedule::Calendar calendar) {
     return static_cast<int>(Exit::error);
   }
   fmt::print("{} serving {}\n", format_wall(clock_.wall()),
-             file_.empty() ? "no schedules" : fmt::format("{} schedule(s) of {}", count, file_));
+             file_.empty() ? "no schedules" : counted(count, "schedule") + " of " + file_);
   std::fflush(stdout);
   auto all = [this]() -> Task<void> {
     if (beside_ == nullptr) {

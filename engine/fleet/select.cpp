@@ -18,10 +18,6 @@ using model::Mode;
 
 using Hosts = std::vector<const InventoryHost*>;
 
-std::string count_of(std::int64_t hosts) {
-  return fmt::format("{} host{}", hosts, hosts == 1 ? "" : "s");
-}
-
 // How many to pick of `matched`. `random` is of this step alone.
 std::int64_t wanted(const HostSelector& selector, std::int64_t matched, std::uint64_t random) {
   const std::int64_t share = matched * selector.value_share.value_or(Ppm{}).value / 1'000'000;
@@ -71,12 +67,13 @@ Error too_few(const HostSelector& selector, std::int64_t want, std::int64_t foun
   const std::string what = describe(selector);
   const std::string limit = limit_text(selector);
   if (want > matched) {
-    return Error(Code::refused, fmt::format("{} are wanted, {} {} {}", count_of(want), matched,
-                                            matched == 1 ? "matches" : "match", what));
+    return Error(Code::refused,
+                 fmt::format("{} are wanted, {} {} {}", counted(want, "host"), matched,
+                             matched == 1 ? "matches" : "match", what));
   }
   if (want > 0) {
     return Error(Code::refused, fmt::format("{} are wanted of {} that match {}; {} leaves {}",
-                                            count_of(want), matched, what, limit, found));
+                                            counted(want, "host"), matched, what, limit, found));
   }
   return Error(Code::refused,
                fmt::format("no host is picked: {} match {}; {} of {} rounds down to none",

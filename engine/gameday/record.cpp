@@ -45,12 +45,7 @@ std::string text_of(const model::AgendaItem& item) {
 }
 
 model::Exit exit_of(const std::string& exit_name) {
-  for (int code = 0; code <= static_cast<int>(model::Exit::not_recovered); ++code) {
-    if (to_string(static_cast<model::Exit>(code)) == exit_name) {
-      return static_cast<model::Exit>(code);
-    }
-  }
-  return model::Exit::error;
+  return model::exit_named(exit_name).value_or(model::Exit::error);
 }
 
 std::size_t Day::next() const {

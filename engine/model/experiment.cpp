@@ -123,4 +123,9 @@ Duration method_duration(const Experiment& experiment, const HostCount& hosts) {
   return total;
 }
 
+Duration shortest_run(const Experiment& experiment) {
+  return experiment.warmup + experiment.baseline + method_duration(experiment) +
+         experiment.recovery.hold;
+}
+
 }  // namespace ordeal::model

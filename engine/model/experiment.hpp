@@ -254,5 +254,7 @@ using HostCount = std::function<std::int64_t(const Step&)>;
 // step each of its rounds and the waits between them. Without `hosts` a rolled step counts as one
 // round: at least so long.
 Duration method_duration(const Experiment& experiment, const HostCount& hosts = {});
+// From the start to the end, when all goes well and the service is back at once.
+Duration shortest_run(const Experiment& experiment);
 
 }  // namespace ordeal::model

@@ -5,11 +5,20 @@
 
 namespace ordeal::model {
 
-std::string to_string(Exit exit) {
-  constexpr std::array<const char*, 11> kNames = {
-      "upheld",       "violated",    "invalid", "refused", "unsteady",     "aborted",
-      "inconclusive", "interrupted", "error",   "dirty",   "not_recovered"};
-  return kNames.at(static_cast<std::size_t>(exit));
+namespace {
+
+constexpr std::array<const char*, 11> kNames = {
+    "upheld",       "violated",    "invalid", "refused", "unsteady",     "aborted",
+    "inconclusive", "interrupted", "error",   "dirty",   "not_recovered"};
+
+}  // namespace
+
+std::string to_string(Exit exit) { return kNames.at(static_cast<std::size_t>(exit)); }
+
+std::optional<Exit> exit_named(std::string_view name) {
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<Exit>(found - kNames.begin());
 }
 
 Exit worse_of(Exit a, Exit b) {

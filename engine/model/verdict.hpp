@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/describe.hpp>
@@ -33,6 +34,7 @@ enum class Exit : int {
   not_recovered = 10,
 };
 std::string to_string(Exit exit);  // the stable names that scripts read
+std::optional<Exit> exit_named(std::string_view name);
 // When several hold: 9 > 10 > 8 > 7 > 5 > 1 > 6 > 4 > 3 > 2 > 0.
 Exit worse_of(Exit a, Exit b);
 

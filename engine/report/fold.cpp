@@ -91,8 +91,8 @@ void Fold::on(const model::RunStarted& event) {
 void Fold::on(const model::PlanMade& event) {
   report_.plan = event;
   report_.planned = true;
-  say("info", fmt::format("plan made: {} step{}, digest {}", event.steps.size(),
-                          event.steps.size() == 1 ? "" : "s", event.digest.substr(0, 12)));
+  say("info", fmt::format("plan made: {}, digest {}",
+                          counted(event.steps.size(), "step"), event.digest.substr(0, 12)));
   for (const auto& step : event.steps) {
     for (const auto& warning : step.warnings)
       say("warning", printable(warning));
@@ -200,8 +200,8 @@ void Fold::on(const model::SliSummary& event) {
 
 void Fold::on(const model::Armed& event) {
   report_.armed = event;
-  say("info", fmt::format("armed: {} abort condition{}, lease {}", event.conditions,
-                          event.conditions == 1 ? "" : "s", format_duration(event.lease)));
+  say("info", fmt::format("armed: {}, lease {}", counted(event.conditions, "abort condition"),
+                          format_duration(event.lease)));
 }
 
 StepRow& Fold::step_row(const model::StepChanged& event) {
@@ -224,7 +224,7 @@ StepRow& Fold::step_row(const model::StepChanged& event) {
 namespace {
 
 // "running, running" -> "2x running"
-std::string counted(const std::string& text) {
+std::string grouped(const std::string& text) {
   std::string out;
   std::string_view rest = text;
   while (!rest.empty()) {
@@ -282,7 +282,7 @@ void Fold::on(const model::StepChanged& event) {
     case StepState::reverted:
       row.reverted = report_.now;
       row.revert_took = event.took;
-      row.revert_text = counted(text);
+      row.revert_text = grouped(text);
       return say("good",
                  name + " reverted" + duration_text(event.took) + with_text(row.revert_text));
     case StepState::removed:

@@ -351,7 +351,7 @@ Lines Screen::running() {
   const std::string right =
       !touched       ? ""
       : changes == 0 ? "host: nothing changed"
-                     : fmt::format("host: {} change{}", changes, changes == 1 ? "" : "s");
+                     : "host: " + counted(changes, "change");
   const std::string left = touched ? " ctrl-C: put everything back and stop"
                                    : " nothing has been touched yet, ctrl-C leaves everything as "
                                      "it is";

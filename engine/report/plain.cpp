@@ -84,7 +84,7 @@ void PlainLog::on_plan() {
     text += " (";
     if (step.targets.size() > 1) text += fmt::format("{} targets; ", step.targets.size());
     if (!step.backend.empty()) text += printable(step.backend) + "; ";
-    text += fmt::format("{} undo{})", step.undos.size(), step.undos.size() == 1 ? "" : "s");
+    text += counted(step.undos.size(), "undo") + ")";
     if (!step.undoable) text += " NOT UNDOABLE";
     star(std::move(text));
     for (const auto& warning : step.warnings)

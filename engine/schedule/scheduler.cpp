@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/text.hpp"
+
 namespace ordeal::schedule {
 namespace {
 
@@ -42,8 +44,8 @@ std::string paused(const Schedule& schedule, const std::map<std::string, int>& e
   for (const auto& [exit, most] : schedule.pause_after) {
     const auto count = ends.find(exit);
     if (count == ends.end() || count->second < most) continue;
-    return fmt::format("paused: {} run(s) ended {}; ordeal schedule resume {}", count->second, exit,
-                       schedule.name);
+    return fmt::format("paused: {} ended {}; ordeal schedule resume {}",
+                       counted(count->second, "run"), exit, schedule.name);
   }
   return {};
 }
@@ -111,7 +113,7 @@ void Scheduler::decide(const Schedule& schedule, Entry& entry, WallTime now,
   if (standing.decided < now) standing.decided = now;
   if (more > 0) {
     out.push_back({What::miss, schedule.name, first_of_more,
-                   fmt::format("{} firing(s) from here to {}: {}", more,
+                   fmt::format("{} from here to {}: {}", counted(more, "firing"),
                                format_local(schedule.zone, last_of_more),
                                late_text(schedule, now - last_of_more))});
   }

@@ -114,7 +114,7 @@ class Files(Gameday):
         path = str(HERE.parent.parent / "experiments/gamedays/shop.yaml")
         done = self.ordeal("gameday", "validate", path)
         self.assert_exit(done, 0)
-        self.assertIn("3 experiment(s)", done.stdout)
+        self.assertIn("3 experiments", done.stdout)
 
     def test_what_the_day_brings_reaches_each_experiment(self):
         self.write(SERVICE % self.port, "service.yaml")
@@ -123,7 +123,7 @@ class Files(Gameday):
                         abort_if=["not shared.up for 10s"])
         done = self.ordeal("gameday", "validate", path)
         self.assert_exit(done, 0)
-        self.assertIn("1 experiment(s)", done.stdout)
+        self.assertIn("1 experiment", done.stdout)
         self.assertIn("this is a game day file", self.ordeal("validate", path).stderr)
         done = self.ordeal("gameday", "plan", path)
         self.assert_exit(done, 0)

@@ -105,7 +105,7 @@ class Serving(EndToEnd):
         def enough():
             found = self.rows("state = 'ended'")
             return found if len(found) >= count else None
-        return wait_until(enough, seconds, f"{count} run(s) ended: {self.rows()}")
+        return wait_until(enough, seconds, f"{count} runs ended: {self.rows()}")
 
     def counted(self):
         """Every start of an executor, and so of a run or plan, leaves a line in a file."""
@@ -262,7 +262,7 @@ class Firing(Serving):
         before = len(self.rows("exit_name = 'planned'"))
         forecast = self.ordeal("schedule", "forecast", str(self.folder / "schedule.yaml"),
                                "--limit", "1")
-        self.assertIn("paused: 1 run(s) ended invalid", forecast.stdout)
+        self.assertIn("paused: 1 run ended invalid", forecast.stdout)
         self.assert_exit(self.ordeal("schedule", "resume", "plonned"), 2)
         self.assert_exit(self.ordeal("schedule", "resume", "planned"), 0)
         self.ended(before + 2)
@@ -279,7 +279,7 @@ class Firing(Serving):
         self.write(PLANNED, "planned.yaml")
         self.schedule({"name": "planned", "run": "planned.yaml", "every": "1s", "leashed": True})
         server.send_signal(signal.SIGHUP)
-        self.lines_of(server, "was read again: 1 schedule(s)")
+        self.lines_of(server, "was read again: 1 schedule")
         wait_until(lambda: self.rows("exit_name = 'planned'"), 40, "the new schedule fires")
         wait_until(lambda: self.rows("exit_name = 'upheld'"), 40, "the old run ended by itself")
         server.send_signal(signal.SIGTERM)

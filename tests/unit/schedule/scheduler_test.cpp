@@ -96,7 +96,7 @@ TEST(Scheduler, TellsOfManyMissedInOneSentence) {
   const Texts told = tick(scheduler, 30 * 24h + 30s);
   ASSERT_EQ(told.size(), 101u);
   EXPECT_EQ(told[0],
-            "miss test 12:01:00: 43100 firing(s) from here to 2026-12-21 10:20:00 +00:00: seen "
+            "miss test 12:01:00: 43100 firings from here to 2026-12-21 10:20:00 +00:00: seen "
             "1h40m30s late, start_deadline is 10s");
   EXPECT_EQ(told[1], "miss test 10:21:00: seen 1h39m30s late, start_deadline is 10s");
   EXPECT_EQ(told[100], "miss test 12:00:00: seen 30s late, start_deadline is 10s");
@@ -109,7 +109,7 @@ TEST(Scheduler, PausesAfterBadEndsUntilResumed) {
   EXPECT_EQ(tick(scheduler, 1min), Texts{"start test 12:01:00"});
   EXPECT_EQ(end(scheduler, 1min, "violated", 70s), Texts{});
   const std::string paused =
-      "paused: 2 run(s) ended violated; ordeal schedule resume test";
+      "paused: 2 runs ended violated; ordeal schedule resume test";
   EXPECT_EQ(ordeal::schedule::paused(minutely.schedule, {{"violated", 2}}), paused);
   EXPECT_EQ(tick(scheduler, 2min), Texts{"skip test 12:02:00: " + paused});
   scheduler.set_ends("test", {});
