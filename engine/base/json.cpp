@@ -42,8 +42,8 @@ Result<boost::json::value> parse(std::string_view text, std::size_t limit) {
   boost::json::parse_options options;
   options.max_depth = kDepth;
   boost::json::error_code problem;
-  auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()), problem, {},
-                                  options);
+  auto value =
+      boost::json::parse(boost::json::string_view(text.data(), text.size()), problem, {}, options);
   if (problem) return Error(Code::invalid, "not JSON: " + problem.message());
   return value;
 }

@@ -86,7 +86,9 @@ struct Codec<bool> {
 };
 
 template <class T>
-  requires std::is_integral_v<T> && (!std::is_same_v<T, bool>)
+concept Whole = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+
+template <Whole T>
 struct Codec<T> {
   static boost::json::value encode(T value) { return value; }
   static Result<T> decode(const boost::json::value& value, Unknown, const std::string& path) {
@@ -129,7 +131,9 @@ struct Codec<std::chrono::time_point<Clock, Duration>> {
 };
 
 template <class T>
-  requires std::is_same_v<T, Ppm> || std::is_same_v<T, Bytes>
+concept Amount = std::is_same_v<T, Ppm> || std::is_same_v<T, Bytes>;
+
+template <Amount T>
 struct Codec<T> {
   static boost::json::value encode(T value) { return value.value; }
   static Result<T> decode(const boost::json::value& value, Unknown unknown,

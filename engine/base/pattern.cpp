@@ -61,7 +61,8 @@ class Compiler {
   Result<Program> run() {
     if (pattern_.size() > kLongestPattern) {
       return Error(Code::invalid, fmt::format("a regular expression of {} bytes; at most {} are "
-                                              "read", pattern_.size(), kLongestPattern));
+                                              "read",
+                                              pattern_.size(), kLongestPattern));
     }
     Program program = alternatives();
     if (problem_.empty() && !done()) problem_ = "`)` without `(`";
@@ -314,9 +315,9 @@ class Matcher {
   }
 
   const Program& program_;
-  std::vector<std::size_t> now_;   // states that wait for a byte: the one behind the place
+  std::vector<std::size_t> now_;  // states that wait for a byte: the one behind the place
   std::vector<std::size_t> next_;
-  std::vector<std::size_t> open_;  // of enter()
+  std::vector<std::size_t> open_;    // of enter()
   std::vector<std::uint64_t> seen_;  // by state: at which place last
   std::uint64_t generation_ = 0;
   bool begins_ = false;  // about the place in the line

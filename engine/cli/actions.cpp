@@ -51,9 +51,8 @@ std::string submitted_folder() { return serve_directory() + "/submitted"; }
 array problems_of(const std::vector<spec::Problem>& problems) {
   array out;
   for (const spec::Problem& problem : problems) {
-    out.push_back(object{{"line", problem.place.line},
-                         {"column", problem.place.column},
-                         {"text", problem.text}});
+    out.push_back(object{
+        {"line", problem.place.line}, {"column", problem.place.column}, {"text", problem.text}});
   }
   return out;
 }
@@ -133,8 +132,9 @@ spec::Outcome Actions::parse(const Submission& submission) const {
   input.vars = submission.vars;
   input.read = [&submission](const std::string& path) -> Result<std::string> {
     if (path == submission.file) return submission.text;
-    return Error(Code::refused, "what is submitted over the API has no files beside it; "
-                                "write this part into the experiment");
+    return Error(Code::refused,
+                 "what is submitted over the API has no files beside it; "
+                 "write this part into the experiment");
   };
   spec::Outcome out = spec::parse_experiment(input, descriptions());
   if (!out.experiment) return out;
@@ -148,7 +148,6 @@ spec::Outcome Actions::parse(const Submission& submission) const {
   out.problems.insert(out.problems.end(), unknown.begin(), unknown.end());
   return out;
 }
-
 
 Answer Actions::validate(const Submission& submission) {
   const spec::Outcome outcome = parse(submission);
@@ -164,8 +163,7 @@ Answer Actions::validate(const Submission& submission) {
 Result<Actions::Begun> Actions::begin(const Submission& submission,
                                       std::vector<std::string> arguments) {
   constexpr unsigned kPrivate = 0700;
-  const std::string folder =
-      submitted_folder() + "/" + Token::from_bits(random_.next()).text();
+  const std::string folder = submitted_folder() + "/" + Token::from_bits(random_.next()).text();
   CHECK_OK(os::make_directories(folder, kPrivate));
   const std::string file = folder + "/" + submission.file;
   CHECK_OK(os::replace_file(file, submission.text));
@@ -206,8 +204,8 @@ Task<Answer> Actions::plan(Submission submission) {
   }
   const report::Report& report = followed.report();
   if (read.has_error() || !report.verdict) {
-    co_return refusal(500, "failed", traces.complaint.empty() ? "the plan came to no end"
-                                                              : traces.complaint);
+    co_return refusal(500, "failed",
+                      traces.complaint.empty() ? "the plan came to no end" : traces.complaint);
   }
   object out;
   out["would_run"] = report.verdict->exit == 0;
@@ -345,8 +343,8 @@ Task<Answer> Actions::halt(std::string reason) {
   if (reason == "-") reason = "(-)";  // to the executor that is its stdin
   std::vector<std::string> here = {path.value(), "--halt", "--reason", reason};
   std::vector<std::string> everywhere = {"halt", "--reason=" + reason};
-  const auto done = co_await (ask(std::move(here)) && ask_inventory(std::move(everywhere)) &&
-                              stop_runs(reason));
+  const auto done =
+      co_await (ask(std::move(here)) && ask_inventory(std::move(everywhere)) && stop_runs(reason));
   const Result<os::CommandResult>& asked = std::get<0>(done);
   const Result<os::CommandResult>& far = std::get<1>(done);
   if (asked.has_error()) co_return refusal(500, "not_halted", asked.error().message());

@@ -49,8 +49,8 @@ Answer Actions::schedules() {
   for (const schedule::Schedule& schedule : server_.calendar().schedules) {
     const auto ends = server_.ledger().ends(schedule.name);
     if (ends.has_error()) return refusal(500, "failed", ends.error().message());
-    items.push_back(schedule_of(schedule, schedule::paused(schedule, ends.value()),
-                                server_.clock().wall()));
+    items.push_back(
+        schedule_of(schedule, schedule::paused(schedule, ends.value()), server_.clock().wall()));
   }
   object out;
   out["schedules"] = std::move(items);

@@ -31,8 +31,8 @@ void Archive::add(const model::Event& event) {
   if (events_ == nullptr) return;
   const std::string line = model::to_json(event, run_) + "\n";
   // A stream that ends in the middle of a run must still say how far it came.
-  const bool written = std::fwrite(line.data(), 1, line.size(), events_) == line.size() &&
-                       std::fflush(events_) == 0;
+  const bool written =
+      std::fwrite(line.data(), 1, line.size(), events_) == line.size() && std::fflush(events_) == 0;
   if (written) return;
   keep(Error::system(errno, events_path()));
   std::fclose(events_);

@@ -28,10 +28,10 @@ int run(int argc, char** argv) {
     return 0;
   }
   static const std::map<std::string, int (*)(const Options&)> kCommands = {
-      {"run", command_run},         {"plan", command_run},       {"validate", command_validate},
-      {"faults", command_faults},   {"new", command_new},        {"schema", command_schema},
-      {"doctor", command_doctor},   {"status", command_status},  {"recover", command_recover},
-      {"halt", command_halt},       {"abort", command_abort},    {"runs", command_runs},
+      {"run", command_run},         {"plan", command_run},          {"validate", command_validate},
+      {"faults", command_faults},   {"new", command_new},           {"schema", command_schema},
+      {"doctor", command_doctor},   {"status", command_status},     {"recover", command_recover},
+      {"halt", command_halt},       {"abort", command_abort},       {"runs", command_runs},
       {"report", command_report},   {"schedule", command_schedule}, {"serve", command_serve},
       {"gameday", command_gameday},
   };

@@ -8,7 +8,7 @@ namespace ordeal::cli {
 
 int run(int argc, char** argv);
 
-int command_run(const Options& options);       // also plan
+int command_run(const Options& options);  // also plan
 int command_validate(const Options& options);
 int command_faults(const Options& options);
 int command_new(const Options& options);

@@ -29,9 +29,9 @@ const FaultDescription* find_fault(const std::string& name) {
     names.push_back(one.description.name);
   }
   const std::string nearest = nearest_word(name, names);
-  complain(fmt::format("unknown fault {}{}", printable(name),
-                       nearest.empty() ? "; see: ordeal faults"
-                                       : fmt::format("; did you mean {}?", nearest)));
+  complain(fmt::format(
+      "unknown fault {}{}", printable(name),
+      nearest.empty() ? "; see: ordeal faults" : fmt::format("; did you mean {}?", nearest)));
   return nullptr;
 }
 

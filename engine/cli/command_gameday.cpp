@@ -187,9 +187,9 @@ Result<void> check_roles(const Options& options, const model::Gameday& day) {
   for (const auto& [role, name] : options.roles) {
     if (std::find(day.roles.begin(), day.roles.end(), role) != day.roles.end()) continue;
     const std::string near = nearest_word(role, day.roles);
-    return Error(Code::invalid, fmt::format("--role {}: the file has no such role{}",
-                                            printable(role),
-                                            near.empty() ? "" : "; did you mean " + near + "?"));
+    return Error(Code::invalid,
+                 fmt::format("--role {}: the file has no such role{}", printable(role),
+                             near.empty() ? "" : "; did you mean " + near + "?"));
   }
   return ok();
 }
@@ -232,8 +232,17 @@ int plan_all(const Options& options, const os::Caller& who, const DayFiles& file
     Prepared& one = ready.prepared[next++];
     fmt::print("\n== {} of {}: {}\n", item + 1, files.day.agenda.size(),
                printable(experiment.file));
-    Session session{options, experiment, files.inventory, one.run, random.next() >> 32,
-                    std::move(one.executor), os::Fd(), history_directory(who), who.name, root, {}};
+    Session session{options,
+                    experiment,
+                    files.inventory,
+                    one.run,
+                    random.next() >> 32,
+                    std::move(one.executor),
+                    os::Fd(),
+                    history_directory(who),
+                    who.name,
+                    root,
+                    {}};
     const report::Report report = run_session(std::move(session));
     print_plan(options, report, root);
     worst = model::worse_of(worst, exit_of(report));
@@ -278,8 +287,7 @@ int lead(const Options& options, Options of_runs, const os::Caller& who, DayFile
   std::size_t next = 0;
   for (const auto& [item, experiment] : files.experiments) {
     Prepared& one = ready.prepared[next++];
-    const bool done =
-        parts.earlier && parts.earlier->items[item].state == gameday::ItemState::done;
+    const bool done = parts.earlier && parts.earlier->items[item].state == gameday::ItemState::done;
     if (!done) parts.prepared.emplace(item, std::move(one));
   }
   parts.options = std::move(of_runs);
@@ -299,7 +307,8 @@ std::string refusal(const DayFiles& files, const std::string& file, bool root) {
                                 [](const auto& host) { return !host.ssh.has_value(); });
   if (here && !root) {
     return "a game day changes this host and needs root (it drops it before it reads the file): "
-           "sudo ordeal gameday run " + file;
+           "sudo ordeal gameday run " +
+           file;
   }
   return {};
 }
@@ -364,8 +373,8 @@ int speak(const Options& options, const std::string& what, const std::string& te
 int show(const Options& options, const std::string& wanted) {
   static const std::vector<std::string> kFormats = {"text", "html", "md", "json"};
   if (std::find(kFormats.begin(), kFormats.end(), options.format) == kFormats.end()) {
-    return fail(fmt::format("--format {}: expected {}", printable(options.format),
-                            join_or(kFormats)));
+    return fail(
+        fmt::format("--format {}: expected {}", printable(options.format), join_or(kFormats)));
   }
   const std::string history = history_directory(os::caller());
   const std::vector<std::string> ids = day_ids(history);

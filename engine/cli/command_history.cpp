@@ -67,15 +67,14 @@ int command_runs(const Options& options) {
     const bool lives =
         run.exit_name == "unfinished" && is_under_control(control_directory(), run.run);
     fmt::print("{}  {}  {:<13} {:>8}  {}\n", run.run, format_wall(run.started),
-               lives ? "running" : run.exit_name,
-               format_short(run.length), printable(run.name));
+               lives ? "running" : run.exit_name, format_short(run.length), printable(run.name));
   }
   return 0;
 }
 
 int command_report(const Options& options) {
-  static const std::vector<std::string> kFormats = {"text", "html", "md", "junit", "json",
-                                                    "events"};
+  static const std::vector<std::string> kFormats = {"text",  "html", "md",
+                                                    "junit", "json", "events"};
   if (std::find(kFormats.begin(), kFormats.end(), options.format) == kFormats.end()) {
     return fail(Error(Code::invalid, fmt::format("--format {}: expected {}",
                                                  printable(options.format), join_or(kFormats))));

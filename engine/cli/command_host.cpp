@@ -184,8 +184,10 @@ int command_halt(const Options& options) {
     return static_cast<int>(Exit::dirty);
   }
   if (answer.value().exit_code == 0) {
-    fmt::print("HALTED: nothing is injected on {}, and nothing starts until: "
-               "sudo ordeal halt --lift\n", os::node_name());
+    fmt::print(
+        "HALTED: nothing is injected on {}, and nothing starts until: "
+        "sudo ordeal halt --lift\n",
+        os::node_name());
     return 0;
   }
   fmt::print("HALTED, BUT NOT CLEAN: sudo ordeal status\n");

@@ -39,8 +39,7 @@ void print_row(const std::string& name, std::size_t width, const Row& row) {
 }
 
 // `silent` is the exit code for a host that did not answer.
-int ask_and_print(const Options& options, const Question& question, const Look& look,
-                  Exit silent) {
+int ask_and_print(const Options& options, const Question& question, const Look& look, Exit silent) {
   auto inventory = read_inventory(options.inventory);
   if (!inventory) return static_cast<int>(Exit::invalid);
   std::size_t width = 4;
@@ -75,8 +74,8 @@ Question question(std::vector<std::string> arguments, Duration within, bool chan
 std::string where_from(const model::InventoryHost& host, const fleet::FarAnswer& answer) {
   if (!host.ssh) return "this machine";
   if (answer.how == "installed") return "installed: " + answer.path;
-  std::string out = fmt::format("{}: {}", answer.how == "copied" ? "copied now" : "copied before",
-                                answer.path);
+  std::string out =
+      fmt::format("{}: {}", answer.how == "copied" ? "copied now" : "copied before", answer.path);
   // The hash guards against accidents, not against that user.
   if (host.sudo) out += "; started as root because its user may do everything through sudo";
   return out;
@@ -102,8 +101,8 @@ Result<Row> status_row(const fleet::FarAnswer& answer, bool exit_code) {
     for (const executor::LiveStep& step : journal.steps) {
       if (step.live) row.state = "active";
       if (step.live) {
-        row.lines.push_back(printable(fmt::format("{}  {} ({})", journal.run, step.name,
-                                                  step.fault)));
+        row.lines.push_back(
+            printable(fmt::format("{}  {} ({})", journal.run, step.name, step.fault)));
       }
     }
     for (const std::string& problem : journal.problems) {

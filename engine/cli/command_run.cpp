@@ -60,7 +60,7 @@ namespace {
 
 struct Reading {
   model::Inventory inventory = spec::local_inventory();
-  bool no_inventory = false;  // the one that was named is broken
+  bool no_inventory = false;                                  // the one that was named is broken
   std::vector<std::optional<model::Experiment>> experiments;  // one for each file
   std::vector<report::NotRun> broken;
 };
@@ -201,8 +201,8 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
   for (std::size_t i = 0; i < reading.experiments.size(); ++i) {
     const model::Experiment& experiment = *reading.experiments[i];
     if (stop) {
-      skipped.push_back({experiment.file, 0, experiment.name, worst,
-                         "not started after an earlier experiment"});
+      skipped.push_back(
+          {experiment.file, 0, experiment.name, worst, "not started after an earlier experiment"});
       continue;
     }
     if (!agreed(options, experiment)) {
@@ -210,9 +210,16 @@ int run_files(const Options& options, const os::Caller& who, std::vector<Prepare
       continue;
     }
     const std::uint64_t seed = options.seed.value_or(random.next() >> 32);
-    Session session{options, experiment, reading.inventory, prepared[i].run, seed,
-                    std::move(prepared[i].executor), std::move(prepared[i].control),
-                    history_directory(who), who.name, root};
+    Session session{options,
+                    experiment,
+                    reading.inventory,
+                    prepared[i].run,
+                    seed,
+                    std::move(prepared[i].executor),
+                    std::move(prepared[i].control),
+                    history_directory(who),
+                    who.name,
+                    root};
     events = Archive(session.history, session.run).events_path();
     reports.push_back(run_session(std::move(session)));
     const Exit exit = exit_of(reports.back());
@@ -253,9 +260,10 @@ int command_run(const Options& options) {
       if (one.has_value()) prepared.push_back(std::move(one.value()));
     }
   } else {
-    why_not = fmt::format("run changes this host and needs root (it drops it before it reads the "
-                          "file): sudo ordeal run {}",
-                          fmt::join(options.words, " "));
+    why_not = fmt::format(
+        "run changes this host and needs root (it drops it before it reads the "
+        "file): sudo ordeal run {}",
+        fmt::join(options.words, " "));
   }
   // Executors of other hosts know nothing of our own latch.
   if (const auto reason = halted_here(); elsewhere && !plan && reason) {

@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "engine/base/text.hpp"
 #include "engine/cli/calendar.hpp"

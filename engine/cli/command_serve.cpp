@@ -102,8 +102,8 @@ int command_serve(const Options& options) {
   Actions actions(server, self, options.inventory);
   actions.restore();
   serve::Api api(folder, server.clock(), actions,
-                 serve::Api::About{ORDEAL_VERSION, os::node_name(), options.schedule,
-                                   token_path(), options.inventory});
+                 serve::Api::About{ORDEAL_VERSION, os::node_name(), options.schedule, token_path(),
+                                   options.inventory});
   ApiBeside beside(actions, api, std::move(doors.value().listeners));
   server.attach(beside);
   return server.run(std::move(*calendar));

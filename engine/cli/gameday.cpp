@@ -9,13 +9,13 @@
 #include <filesystem>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 #include "engine/base/text.hpp"
 #include "engine/cli/control.hpp"
@@ -111,12 +111,12 @@ void DayRunner::record(gameday::EntryData data) {
   if (fold_.day().timeline.empty()) return;
   const gameday::Line& last = fold_.day().timeline.back();
   const bool begun = std::holds_alternative<gameday::ItemBegun>(entry.data);
-  const std::string text =
-      fmt::format("{}{} {}{}{}", begun ? "\n" : "", gameday::clock_of(entry.wall),
-                  begun ? fmt::format("[{}/{}] ", conductor_->item() + 1, fold_.day().items.size())
-                        : last.note ? "note: " : "",
-                  printable(last.text, 2000),
-                  last.by.empty() ? "" : "  (" + printable(last.by) + ")");
+  const std::string text = fmt::format(
+      "{}{} {}{}{}", begun ? "\n" : "", gameday::clock_of(entry.wall),
+      begun       ? fmt::format("[{}/{}] ", conductor_->item() + 1, fold_.day().items.size())
+      : last.note ? "note: "
+                  : "",
+      printable(last.text, 2000), last.by.empty() ? "" : "  (" + printable(last.by) + ")");
   above_ ? above_(text) : say(text);
 }
 
@@ -252,9 +252,7 @@ Task<gameday::RunResult> DayRunner::run_item(std::size_t item) {
 }
 
 // ---- The day
-Task<void> DayRunner::conduct() {
-  exit_ = co_await conductor_->conduct();
-}
+Task<void> DayRunner::conduct() { exit_ = co_await conductor_->conduct(); }
 
 Task<void> DayRunner::everything() {
   co_await (conduct() || watch_signals() || hear_control() || hear_terminal());
@@ -264,9 +262,9 @@ Task<void> DayRunner::everything() {
 std::string DayRunner::write_reports() {
   std::string problem;
   const gameday::Day& day = fold_.day();
-  std::vector<std::pair<std::string, std::string>> wanted = {
-      {"html", folder_ + "/report.html"}, {"md", folder_ + "/report.md"},
-      {"json", folder_ + "/report.json"}};
+  std::vector<std::pair<std::string, std::string>> wanted = {{"html", folder_ + "/report.html"},
+                                                             {"md", folder_ + "/report.md"},
+                                                             {"json", folder_ + "/report.json"}};
   wanted.insert(wanted.end(), parts_.options.reports.begin(), parts_.options.reports.end());
   for (const auto& [kind, path] : wanted) {
     const auto written = os::replace_file(path, render_day(kind, day, runs_));
@@ -299,9 +297,9 @@ int DayRunner::run() {
     record(parts_.opened);
   }
   const gameday::Day before = fold_.day();
-  gameday::Surroundings around{
-      clock_, [this](gameday::EntryData data) { record(std::move(data)); },
-      [this](std::size_t item) { return run_item(item); }, [this] { question_changed(); }};
+  gameday::Surroundings around{clock_, [this](gameday::EntryData data) { record(std::move(data)); },
+                               [this](std::size_t item) { return run_item(item); },
+                               [this] { question_changed(); }};
   conductor_.emplace(before, run_ids(), std::move(around));
   std::exception_ptr failure;
   asio::co_spawn(loop_, everything(), [&](std::exception_ptr problem) {

@@ -10,9 +10,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <fmt/format.h>
 
 #include "engine/base/text.hpp"
 #include "engine/os/linux/caller.hpp"
@@ -102,8 +102,7 @@ Result<os::Fd> bind_unix(const std::string& path) {
   // Nobody can connect before listen(), and by then the mode is what it shall be.
   if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       (group && ::chown(path.c_str(), 0, *group) != 0) ||
-      ::chmod(path.c_str(), group ? 0660 : 0600) != 0 ||
-      ::listen(socket.get(), kBacklog) != 0) {
+      ::chmod(path.c_str(), group ? 0660 : 0600) != 0 || ::listen(socket.get(), kBacklog) != 0) {
     return Error::system(errno, path);
   }
   return socket;
@@ -133,8 +132,9 @@ Result<std::string> token_in(const std::string& path, os::Random& random) {
   const std::string token = text.substr(0, text.find_first_of(" \t\r\n"));
   constexpr std::size_t kShortest = 32;
   if (token.size() < kShortest) {
-    return Error(Code::refused, path + " holds no token of at least 32 characters: delete it; "
-                                       "a new one is made");
+    return Error(Code::refused, path +
+                                    " holds no token of at least 32 characters: delete it; "
+                                    "a new one is made");
   }
   return token;
 }

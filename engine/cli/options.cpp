@@ -1,9 +1,9 @@
 #include "engine/cli/options.hpp"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <charconv>
-#include <fmt/format.h>
 #include <limits>
 #include <sstream>
 
@@ -37,8 +37,8 @@ constexpr CommandHelp kCommands[] = {
     {"abort", "abort [RUN]", "stop one run and put everything back", true, 1},
     {"schedule", "schedule WHAT FILE",
      "validate or forecast a schedule file; also: log, resume NAME", true, 2},
-    {"gameday", "gameday WHAT [ARG]",
-     "run, plan, validate; continue, note, stop, status; report", true, kAny},
+    {"gameday", "gameday WHAT [ARG]", "run, plan, validate; continue, note, stop, status; report",
+     true, kAny},
     {"serve", "serve", "run experiments when their schedule says so; a page and an API", true, 0},
     {"runs", "runs", "runs of the past", true, 0},
     {"report", "report [RUN]", "show a run of the past", true, 1},
@@ -55,8 +55,7 @@ void add_gameday_options(po::options_description& out) {
   add("by", po::value<std::string>(), "continue, note, stop: who says so (default: you)");
   add("report", po::value<std::vector<std::string>>()->composing(),
       "run: KIND=PATH, KIND one of json junit md html, for the combined report; repeatable");
-  add("format", po::value<std::string>()->default_value("text"),
-      "report: text, html, md or json");
+  add("format", po::value<std::string>()->default_value("text"), "report: text, html, md or json");
   add("quiet,q", "run: of each experiment what a CI log needs and no more");
   add("yes,y", "run: do not ask, where abort_if or restore is none");
 }
@@ -165,8 +164,8 @@ Result<Enum> choice(const po::variables_map& map, const char* name,
     if (text == word) return value;
     names.push_back(text);
   }
-  return Error(Code::invalid, fmt::format("--{} {}: expected {}", name, printable(word),
-                                          join_or(names)));
+  return Error(Code::invalid,
+               fmt::format("--{} {}: expected {}", name, printable(word), join_or(names)));
 }
 
 template <class Number>
@@ -191,9 +190,9 @@ Result<void> check_words(const CommandHelp& command, const Options& options,
   const std::string takes = command.most_words == 0   ? "no words"
                             : command.most_words == 1 ? "one word"
                                                       : fmt::format("{} words", command.most_words);
-  return Error(Code::invalid, fmt::format("{} takes {}; found '{}'{}", command.name, takes,
-                                          printable(word, 60),
-                                          near.empty() ? "" : "; did you mean --" + near + "?"));
+  return Error(Code::invalid,
+               fmt::format("{} takes {}; found '{}'{}", command.name, takes, printable(word, 60),
+                           near.empty() ? "" : "; did you mean --" + near + "?"));
 }
 
 Result<Options> fill(const std::string& command, const po::variables_map& map) {
@@ -211,28 +210,28 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   std::string bad_kind;
   const char* shape = "KIND=PATH, such as html=report.html";
   CHECK_OK(pairs(map, "report", shape, [&](std::string kind, std::string path) {
-    const bool known = kind == "json" || kind == "junit" || kind == "md" || kind == "html" ||
-                       kind == "events";
+    const bool known =
+        kind == "json" || kind == "junit" || kind == "md" || kind == "html" || kind == "events";
     if (!known || (command == "gameday" && kind == "events")) bad_kind = kind;
     out.reports.emplace_back(std::move(kind), std::move(path));
   }));
   if (!bad_kind.empty()) {
-    return Error(Code::invalid, fmt::format("--report {}: expected json, junit, md{}",
-                                            printable(bad_kind),
-                                            command == "gameday" ? " or html"
-                                                                 : ", html or events"));
+    return Error(Code::invalid,
+                 fmt::format("--report {}: expected json, junit, md{}", printable(bad_kind),
+                             command == "gameday" ? " or html" : ", html or events"));
   }
   if (map.contains("seed")) {
     TRY(out.seed, whole_number<std::uint64_t>(map, "seed"));
   }
   if (map.contains("output")) {
-    TRY(out.output, choice<Output>(map, "output", {{"text", Output::text},
-                                                    {"json", Output::json},
-                                                    {"quiet", Output::quiet}}));
+    TRY(out.output,
+        choice<Output>(map, "output",
+                       {{"text", Output::text}, {"json", Output::json}, {"quiet", Output::quiet}}));
   }
-  TRY(out.color, choice<Color>(map, "color", {{"auto", Color::automatic},
-                                               {"always", Color::always},
-                                               {"never", Color::never}}));
+  TRY(out.color,
+      choice<Color>(
+          map, "color",
+          {{"auto", Color::automatic}, {"always", Color::always}, {"never", Color::never}}));
   if (map.contains("quiet")) out.output = Output::quiet;
   out.baseline_only = map.contains("baseline-only");
   out.control = map.contains("control");
@@ -333,8 +332,9 @@ std::string help_text(const std::string& command) {
   for (const CommandHelp& one : kCommands) {
     if (one.first_page) out += fmt::format("  ordeal {:<18} {}\n", one.usage, one.summary);
   }
-  out += "\nordeal COMMAND --help shows its options. Start with: ordeal new process.kill\n"
-         "Also: ordeal schema (for your editor), ordeal version\n";
+  out +=
+      "\nordeal COMMAND --help shows its options. Start with: ordeal new process.kill\n"
+      "Also: ordeal schema (for your editor), ordeal version\n";
   return out;
 }
 

@@ -16,8 +16,8 @@ enum class Output { text, json, quiet };
 enum class Color { automatic, always, never };
 
 struct Options {
-  std::string command;            // "run", "plan", ...; empty: help was asked for
-  std::vector<std::string> words; // files, run ids, fault names
+  std::string command;             // "run", "plan", ...; empty: help was asked for
+  std::vector<std::string> words;  // files, run ids, fault names
   bool help = false;
   bool verbose = false;
 
@@ -33,23 +33,23 @@ struct Options {
   bool stop_on_violation = false;
   bool yes = false;
 
-  bool exit_code = false;  // status
-  bool print = false;      // recover
-  bool dry_run = false;    // recover
-  bool lift = false;       // halt
-  std::string reason;      // halt, abort
-  std::string format = "text";  // report
-  bool strict = false;     // plan
-  std::int64_t limit = 20; // runs; of schedule 100
-  std::int64_t days = 30;  // schedule forecast
-  std::string from;        // schedule forecast
-  std::string schedule;    // serve: the file
-  std::string listen;      // serve: ADDRESS:PORT
-  bool expose = false;     // serve
-  std::vector<std::string> allow_hosts;  // serve
+  bool exit_code = false;                    // status
+  bool print = false;                        // recover
+  bool dry_run = false;                      // recover
+  bool lift = false;                         // halt
+  std::string reason;                        // halt, abort
+  std::string format = "text";               // report
+  bool strict = false;                       // plan
+  std::int64_t limit = 20;                   // runs; of schedule 100
+  std::int64_t days = 30;                    // schedule forecast
+  std::string from;                          // schedule forecast
+  std::string schedule;                      // serve: the file
+  std::string listen;                        // serve: ADDRESS:PORT
+  bool expose = false;                       // serve
+  std::vector<std::string> allow_hosts;      // serve
   std::map<std::string, std::string> roles;  // gameday run: person by role
-  bool resume = false;     // gameday run
-  std::string by;          // gameday continue, note, stop: who says so
+  bool resume = false;                       // gameday run
+  std::string by;                            // gameday continue, note, stop: who says so
 };
 
 // Errors: one sentence with the nearest right word.

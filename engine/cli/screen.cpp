@@ -91,9 +91,7 @@ class Json final : public Screen {
 
 }  // namespace
 
-void Screen::say(const std::string& text) {
-  fmt::print(stderr, "{}\n", text);
-}
+void Screen::say(const std::string& text) { fmt::print(stderr, "{}\n", text); }
 
 bool use_color(const Options& options) {
   if (options.color != Color::automatic) return options.color == Color::always;
@@ -104,8 +102,8 @@ bool use_color(const Options& options) {
 std::unique_ptr<Screen> make_screen(const Options& options, const std::string& run,
                                     const std::string& report_path) {
   if (options.output == Output::json) return std::make_unique<Json>(run);
-  const bool terminal = os::terminal_size(STDOUT_FILENO).columns >= kNarrowest &&
-                        environment("TERM") != "dumb";
+  const bool terminal =
+      os::terminal_size(STDOUT_FILENO).columns >= kNarrowest && environment("TERM") != "dumb";
   // With --verbose lines come in between, which a view that is redrawn in place cannot bear.
   if (options.output == Output::text && terminal && !options.verbose) {
     report::Style style;

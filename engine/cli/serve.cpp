@@ -3,10 +3,10 @@
 #include <csignal>
 #include <cstdio>
 
+#include <fmt/format.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 #include "engine/base/text.hpp"
 #include "engine/cli/calendar.hpp"
@@ -48,8 +48,8 @@ void describe_end(const Traces& traces, std::optional<int> code, Firing& firing)
     firing.reason = traces.verdict->reason;
   } else if (code && *code <= static_cast<int>(Exit::not_recovered)) {
     firing.exit = *code;
-    firing.exit_name = firing.leashed && *code == 0 ? "planned"
-                                                    : to_string(static_cast<Exit>(*code));
+    firing.exit_name =
+        firing.leashed && *code == 0 ? "planned" : to_string(static_cast<Exit>(*code));
     firing.reason = traces.complaint;
   } else {
     firing.exit = -1;

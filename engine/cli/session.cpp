@@ -2,10 +2,10 @@
 
 #include <csignal>
 
+#include <fmt/format.h>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 #include "engine/cli/archive.hpp"
 #include "engine/cli/cli.hpp"
@@ -14,8 +14,8 @@
 #include "engine/cli/screen.hpp"
 #include "engine/cli/wires.hpp"
 #include "engine/os/event.hpp"
-#include "engine/os/linux/client/client.hpp"
 #include "engine/os/linux/cgroups.hpp"
+#include "engine/os/linux/client/client.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/files.hpp"
 #include "engine/os/linux/processes.hpp"
@@ -128,8 +128,7 @@ class Runner {
   explicit Runner(Session session)
       : session_(std::move(session)), clock_(loop_.get_executor()), cgroups_(clock_),
         processes_(loop_.get_executor(), clock_, cgroups_), files_(loop_.get_executor(), clock_),
-        client_(loop_.get_executor(), clock_),
-        quiet_plan_(session_.options.command == "plan"),
+        client_(loop_.get_executor(), clock_), quiet_plan_(session_.options.command == "plan"),
         archive_(session_.history, session_.run),
         screen_(quiet_plan_ && session_.options.output != Output::json
                     ? nullptr
@@ -192,12 +191,14 @@ class Runner {
   Task<void> the_run() {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     Wires wires(executor, clock_, os::caller(), session_.inventory.ssh_config, session_.executor);
-    run::Surroundings around{
-        clock_, random_, probe::Tools{clock_, client_, processes_, files_}, wish_,
-        session_.inventory,
-        [&wires](const model::InventoryHost& host, fleet::Pushed pushed) {
-          return wires.connect(host, std::move(pushed));
-        }};
+    run::Surroundings around{clock_,
+                             random_,
+                             probe::Tools{clock_, client_, processes_, files_},
+                             wish_,
+                             session_.inventory,
+                             [&wires](const model::InventoryHost& host, fleet::Pushed pushed) {
+                               return wires.connect(host, std::move(pushed));
+                             }};
     run::Options options = run_options(session_);
     options.about.wall = clock_.wall();
     run::EventSink sink = [this](const model::Event& event) { take(event); };

@@ -29,8 +29,7 @@ template <class Answer>
 Result<Answer> decode_answer(const std::string& output, const std::string& errors) {
   auto value = json::parse(output);
   if (value.has_error()) {
-    return Error(Code::failed, errors.empty() ? "ordeal-executor said nothing"
-                                              : printable(errors));
+    return Error(Code::failed, errors.empty() ? "ordeal-executor said nothing" : printable(errors));
   }
   return json::decode<Answer>(value.value(), json::Unknown::ignored);
 }

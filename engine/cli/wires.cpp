@@ -26,13 +26,12 @@ Task<Result<std::unique_ptr<fleet::Executor>>> Wires::connect(const model::Inven
   fleet::Route route{clock_, launcher_, *file_, ssh_config_};
   model::InventoryHost copy = host;
   std::vector<std::string> arguments = {"--stdio", "--own-scope"};
-  CO_TRY(auto reached, co_await fleet::reach(std::move(route), std::move(copy),
-                                             std::move(arguments)));
+  CO_TRY(auto reached,
+         co_await fleet::reach(std::move(route), std::move(copy), std::move(arguments)));
   if (!reached.begun.empty()) co_return Error(Code::failed, "it spoke before it was asked");
   if (verbose()) detail(fmt::format("{}: {} {}", host.name, reached.how, reached.path));
   co_return std::make_unique<fleet::Executor>(clock_, std::move(reached.program.wire),
-                                              std::move(reached.program.errors),
-                                              std::move(pushed));
+                                              std::move(reached.program.errors), std::move(pushed));
 }
 
 }  // namespace ordeal::cli

@@ -63,10 +63,9 @@ Task<wire::HostReport> Session::check() {
   std::vector<std::string> open;
   for (const auto& [path, step] : steps_) {
     // One whose undo is tried again just now is waited for: until then nobody knows.
-    const bool undecided = step->state == Step::State::failed ||
-                           step->state == Step::State::ready ||
-                           step->state == Step::State::injecting ||
-                           step->state == Step::State::reverting;
+    const bool undecided =
+        step->state == Step::State::failed || step->state == Step::State::ready ||
+        step->state == Step::State::injecting || step->state == Step::State::reverting;
     if (undecided) open.push_back(path);
   }
   if (!open.empty()) co_await revert_quietly(std::move(open), "tried again");

@@ -29,8 +29,7 @@ Capability state_directory_of(os::Host& host, const std::string& state) {
   const auto space = host.files().space(state);
   if (!out.ok || space.has_error()) return out;
   const std::string& kind = space.value().filesystem;
-  out.detail = fmt::format("{} on {}, {} free", state, kind,
-                           format_bytes(space.value().available));
+  out.detail = fmt::format("{} on {}, {} free", state, kind, format_bytes(space.value().available));
   if (kind == "tmpfs" || kind == "ramfs" || kind == "overlay") {
     out.detail += ": what is injected is not remembered over a reboot";
   }
@@ -45,14 +44,16 @@ Result<void> can_freeze(os::Host& host) {
     if (frozen.has_value()) return ok();
     if (frozen.error().code() != Code::gone) return std::move(frozen.error());
   }
-  return Error(Code::unsupported, "no process is in a group of cgroup v2; processes are stopped "
-                                  "with SIGSTOP instead");
+  return Error(Code::unsupported,
+               "no process is in a group of cgroup v2; processes are stopped "
+               "with SIGSTOP instead");
 }
 
 Result<void> has_systemd(const os::Host& host) {
   if (host.processes().systemd_is_pid1()) return ok();
-  return Error(Code::unsupported, "pid 1 is not systemd: units cannot be stopped or started, and "
-                                  "nothing recovers by itself after a power cut");
+  return Error(Code::unsupported,
+               "pid 1 is not systemd: units cannot be stopped or started, and "
+               "nothing recovers by itself after a power cut");
 }
 
 }  // namespace
@@ -62,8 +63,7 @@ DoctorReport doctor(os::Host& host, const std::string& state_directory) {
   auto& all = report.capabilities;
   all.push_back(tried("root", can_root(host), "may change this host", "sudo ordeal doctor"));
   all.push_back(state_directory_of(host, state_directory));
-  all.push_back(tried("nf_tables", host.nftables().can_carry(),
-                      "owner tables with egress chains",
+  all.push_back(tried("nf_tables", host.nftables().can_carry(), "owner tables with egress chains",
                       "kernel 5.16 or newer with CONFIG_NETFILTER_EGRESS; modprobe nf_tables"));
   all.push_back(tried("ifb", host.links().can_ifb(), "devices that carry delayed packets",
                       "modprobe ifb numifbs=0"));

@@ -11,7 +11,7 @@
 namespace ordeal::executor {
 
 struct Capability {
-  std::string name;    // as FaultDescription::needs names it: "root", "netem", "nft-carrier", ...
+  std::string name;  // as FaultDescription::needs names it: "root", "netem", "nft-carrier", ...
   bool ok = false;
   std::string detail;  // what was found
   std::string mend;    // the command that mends it, or empty

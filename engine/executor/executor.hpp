@@ -66,18 +66,18 @@ struct RecoverOptions {
 struct RecoveredJournal {
   std::string token;
   std::string run;
-  std::vector<std::string> steps;          // "method.0 process.pause"
-  std::vector<wire::UndoResult> undos;     // with print_only: what would run
-  std::vector<std::string> problems;       // damaged records, another machine's journal
+  std::vector<std::string> steps;       // "method.0 process.pause"
+  std::vector<wire::UndoResult> undos;  // with print_only: what would run
+  std::vector<std::string> problems;    // damaged records, another machine's journal
   bool clean = true;
 };
 BOOST_DESCRIBE_STRUCT(RecoveredJournal, (), (token, run, steps, undos, problems, clean))
 
 struct RecoverReport {
-  bool clean = true;                       // afterwards, live runs apart
+  bool clean = true;  // afterwards, live runs apart
   std::vector<RecoveredJournal> journals;
-  std::vector<wire::UndoResult> swept;     // bore our mark, was in no journal
-  std::vector<std::string> live;           // "r-1121-0140-7f3a (token abcdefgh)": left alone
+  std::vector<wire::UndoResult> swept;  // bore our mark, was in no journal
+  std::vector<std::string> live;        // "r-1121-0140-7f3a (token abcdefgh)": left alone
 };
 BOOST_DESCRIBE_STRUCT(RecoverReport, (), (clean, journals, swept, live))
 

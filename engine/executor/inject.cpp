@@ -154,7 +154,8 @@ Result<Step*> Session::claim(const std::string& step, const std::string& digest)
   Step& known = *found->second;
   if (known.digest != digest) {
     return Error(Code::refused, fmt::format("step {} has changed since it was shown: prepare it "
-                                            "again", printable(step)));
+                                            "again",
+                                            printable(step)));
   }
   if (!known.plan.not_here.empty()) return Error(Code::gone, "where: " + known.plan.not_here);
   if (known.state != Step::State::prepared && known.state != Step::State::ready) {
@@ -188,8 +189,8 @@ Result<void> Session::may_inject(const Step& step, Duration lease) const {
 Result<void> Session::check_own_claims(const Step& step) const {
   const auto base = [](const std::string& path) { return path.substr(0, path.find('#')); };
   for (const auto& [path, other] : steps_) {
-    const bool holds = other->live() || other->state == Step::State::ready ||
-                       other->state == Step::State::failed;
+    const bool holds =
+        other->live() || other->state == Step::State::ready || other->state == Step::State::failed;
     if (other.get() == &step || !holds || base(path) == base(step.plan.step)) continue;
     CHECK_OK(check_apart(step.plan, path, other->plan));
   }

@@ -24,8 +24,7 @@ FoundJournal look_at(os::Host& host, const std::string& state, const std::string
     return found;
   }
   found.scan = journal::scan(bytes.value());
-  journal::keep_what_applies(found.scan, host.processes().machine_id(),
-                             host.processes().boot_id());
+  journal::keep_what_applies(found.scan, host.processes().machine_id(), host.processes().boot_id());
   return found;
 }
 
@@ -68,7 +67,8 @@ Result<void> check_claims(const std::vector<FoundJournal>& journals,
   const std::vector<std::string> left = left_by_the_dead(journals);
   if (!left.empty()) {
     return Error(Code::refused, fmt::format("this host is not clean: {}; run `ordeal recover` "
-                                            "first", left.front()));
+                                            "first",
+                                            left.front()));
   }
   return check_against_runs(journals, claims);
 }
@@ -80,10 +80,9 @@ Result<void> check_against_runs(const std::vector<FoundJournal>& journals,
       for (const model::Claim& theirs : record.intent.claims) {
         for (const model::Claim& mine : claims) {
           if (!fault::conflicts(mine, theirs)) continue;
-          return Error(Code::refused,
-                       fmt::format("{} {} is taken by step {} ({}) of run {}", theirs.kind,
-                                   theirs.key, record.intent.step, record.intent.fault,
-                                   journal.run()));
+          return Error(Code::refused, fmt::format("{} {} is taken by step {} ({}) of run {}",
+                                                  theirs.kind, theirs.key, record.intent.step,
+                                                  record.intent.fault, journal.run()));
         }
       }
     }

@@ -14,7 +14,7 @@ namespace ordeal::executor {
 struct FoundJournal {
   std::string token;
   std::string path;
-  bool live = false;  // somebody holds its lock
+  bool live = false;   // somebody holds its lock
   journal::Scan scan;  // only what applies here and now
   // Its lock, when it is not live: nobody else recovers it meanwhile.
   std::unique_ptr<os::DurableFile> file;

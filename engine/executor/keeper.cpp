@@ -14,14 +14,14 @@ using namespace asio::experimental::awaitable_operators;
 
 namespace {
 
-constexpr Duration kSilence = 3s;         // behind a lease; the worker's own timer has 1.5 s
+constexpr Duration kSilence = 3s;  // behind a lease; the worker's own timer has 1.5 s
 // Behind a lease. A keeper that runs notices before that nothing was renewed, and takes the time
 // that it needs to deal with the worker; one that is stopped dies, and the worker sees that.
 constexpr Duration kSelfKillSlack = 1500ms;
 constexpr Duration kLapseNoticed = 1s;
 constexpr Duration kSelfKillWhileDealing = 6s;
 constexpr Duration kHaltAnswer = 1s;
-constexpr Duration kDeath = 1s;           // after SIGKILL; longer: it hangs in D state
+constexpr Duration kDeath = 1s;  // after SIGKILL; longer: it hangs in D state
 constexpr Duration kLiftPoll = 1s;
 constexpr Duration kPulse = 1s;
 constexpr Duration kPulseReach = 5s;
@@ -154,9 +154,7 @@ class Keeper {
     report.undos = std::move(undone.undos);
     report.clean = undone.clean && !stuck;
     for (const std::string& problem : undone.problems) report.keeper += "; " + problem;
-    auto in_use = [this] {
-      return live_marks(host_, parts_.state_directory, parts_.token.text());
-    };
+    auto in_use = [this] { return live_marks(host_, parts_.state_directory, parts_.token.text()); };
     std::function<std::set<std::string>()> asked(in_use);
     const auto swept = co_await undo::sweep(host_, std::move(asked));
     for (const undo::Outcome& outcome : swept) {
@@ -199,8 +197,7 @@ class Keeper {
       co_return nothing;
     }
     journal::Scan scan = journal::scan(bytes.value());
-    journal::keep_what_applies(scan, host_.processes().machine_id(),
-                               host_.processes().boot_id());
+    journal::keep_what_applies(scan, host_.processes().machine_id(), host_.processes().boot_id());
     undo::Options options;
     options.drop_rest_on_first_error = parts_.bugs.drop_rest_on_first_error;
     co_return co_await salvage(host_, std::move(scan), std::move(file), options);

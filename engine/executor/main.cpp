@@ -92,8 +92,8 @@ int worker(os::Fd pipe_end, Token token) {
   auto wire = os::take_standard_stream(loop.get_executor());
   if (wire.has_error()) return complain(wire.error().message());
   os::FdStream keeper(loop.get_executor(), std::move(pipe_end));
-  WorkerParts parts{host.host(), self_kill,         *wire.value(),  keeper,
-                    catalogue(), state_directory(), policy_file(), token, {}};
+  WorkerParts parts{host.host(),       self_kill,     *wire.value(), keeper, catalogue(),
+                    state_directory(), policy_file(), token,         {}};
   return run(loop, run_worker(std::move(parts)));
 }
 
@@ -195,8 +195,7 @@ int status_here(const Call& call) {
   for (const JournalStatus& journal : report.journals) {
     for (const LiveStep& step : journal.steps) {
       if (!step.live) continue;  // these are among the lines below
-      std::printf("active %s %s %s\n", journal.run.c_str(), step.step.c_str(),
-                  step.fault.c_str());
+      std::printf("active %s %s %s\n", journal.run.c_str(), step.step.c_str(), step.fault.c_str());
     }
   }
   for (const std::string& line : report.dirty) std::printf("LEFT   %s\n", printable(line).c_str());
@@ -216,10 +215,9 @@ Task<std::vector<std::string>> wait_for_nothing(os::Host& host, std::string stat
       }
     }
     if (left.empty()) left = now.dirty;
-    const bool waits = std::any_of(now.journals.begin(), now.journals.end(),
-                                   [](const auto& journal) {
-                                     return journal.live && !journal.steps.empty();
-                                   });
+    const bool waits =
+        std::any_of(now.journals.begin(), now.journals.end(),
+                    [](const auto& journal) { return journal.live && !journal.steps.empty(); });
     if (!waits) break;
     co_await host.clock().sleep(20ms);
   } while (host.clock().now() < end);

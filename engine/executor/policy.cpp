@@ -53,9 +53,8 @@ Result<void> set(Policy& policy, const std::string& key, const std::string& valu
 }
 
 bool any_matches(const std::vector<std::string>& patterns, const std::string& text) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    return os::glob_matches(pattern, text);
-  });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return os::glob_matches(pattern, text); });
 }
 
 bool lies_below(const std::string& path, const std::string& top) {
@@ -147,7 +146,8 @@ Result<void> check_policy(const Policy& policy, const model::HostStep& step, con
   }
   if (policy.max_duration && step.duration > *policy.max_duration) {
     return Error(Code::refused, fmt::format("the policy of this host allows {} at most, the step "
-                                            "has {}", format_duration(*policy.max_duration),
+                                            "has {}",
+                                            format_duration(*policy.max_duration),
                                             format_duration(step.duration)));
   }
   for (const model::Claim& claim : step.claims) {
@@ -172,7 +172,8 @@ Result<void> check_where(const Policy& policy, const model::Where& where) {
   if (policy.any_where || any_matches(policy.where, program)) return ok();
   return Error(Code::refused,
                fmt::format("where: the policy of this host does not allow to run {}; it would be "
-                           "named under `where`", printable(program, 200)));
+                           "named under `where`",
+                           printable(program, 200)));
 }
 
 }  // namespace ordeal::executor

@@ -35,8 +35,8 @@ Task<RecoveredJournal> recover_one(os::Host& host, std::string state, FoundJourn
     co_return out;
   }
   const bool doubtful = !journal.scan.problems.empty();
-  RecoveredJournal out = co_await salvage(host, std::move(journal.scan), std::move(journal.file),
-                                          undo::Options{});
+  RecoveredJournal out =
+      co_await salvage(host, std::move(journal.scan), std::move(journal.file), undo::Options{});
   out.token = journal.token;
   if (doubtful) {
     out.problems.push_back("look at the host, then: rm " + journal.path);
@@ -57,8 +57,7 @@ std::string unlisted(const Error& error) {
 
 }  // namespace
 
-Task<RecoverReport> recover(os::Host& host, std::string state_directory,
-                            RecoverOptions options) {
+Task<RecoverReport> recover(os::Host& host, std::string state_directory, RecoverOptions options) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   RecoverReport report;
   // Held so that no run begins while we look; a hung holder must not stop recovery.

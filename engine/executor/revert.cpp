@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kSelfKillSlack = 1500ms;  // behind a lease; with the revert, 2 s
 constexpr Duration kPulse = 500ms;
-constexpr Duration kPulseReach = 3s;      // a revert whose loop stands still so long is dead
+constexpr Duration kPulseReach = 3s;  // a revert whose loop stands still so long is dead
 constexpr Duration kLongestRetryPause = std::chrono::minutes(5);
 constexpr Duration kInjectionStops = 5s;  // how long a revert waits for an injection to let go
 

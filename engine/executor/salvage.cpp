@@ -84,8 +84,7 @@ void JournalListener::trying(const undo::StepUndos& step, std::size_t index) {
   journal_->mark(step.record, index, journal::UndoMark{tries(step, index) + 1, false});
 }
 
-void JournalListener::ended(const undo::StepUndos& step, std::size_t index,
-                            const undo::Outcome&) {
+void JournalListener::ended(const undo::StepUndos& step, std::size_t index, const undo::Outcome&) {
   if (journal_ == nullptr) return;
   journal_->mark(step.record, index, journal::UndoMark{tries(step, index), step.done[index]});
 }
@@ -102,8 +101,8 @@ Task<RecoveredJournal> salvage(os::Host& host, journal::Scan scan,
       if (record.marks[i].done || record.marks[i].tries < kPoison) continue;
       undo::Outcome skipped = undo::outcome_of(record.intent.undos[i]);
       skipped.ok = false;
-      skipped.text = fmt::format("not tried: {} processes died while they did this",
-                                 record.marks[i].tries);
+      skipped.text =
+          fmt::format("not tried: {} processes died while they did this", record.marks[i].tries);
       poisoned.push_back(to_wire(skipped));
       steps.back().done[i] = true;
     }

@@ -19,8 +19,7 @@ class JournalListener : public undo::Listener {
   // `journal` may be null: then nothing is written.
   explicit JournalListener(journal::Journal* journal) : journal_(journal) {}
   void trying(const undo::StepUndos& step, std::size_t index) override;
-  void ended(const undo::StepUndos& step, std::size_t index,
-             const undo::Outcome& outcome) override;
+  void ended(const undo::StepUndos& step, std::size_t index, const undo::Outcome& outcome) override;
   // Tries that earlier processes did not survive.
   void remember(const journal::Record& record);
 

@@ -39,22 +39,22 @@ struct Step {
     injecting,  // changes are being made, or undone because one failed
     active,
     reverting,
-    failed,     // an undo failed; it is tried again
-    reverted,   // nothing of it acts on the host; leftovers may be there
+    failed,    // an undo failed; it is tried again
+    reverted,  // nothing of it acts on the host; leftovers may be there
   };
   State state = State::prepared;
   model::HostStep plan;
   std::string digest;
   std::optional<model::Where> where;  // asked again before it is injected
-  undo::StepUndos undos;  // meaningful from the journal record on
-  std::set<std::size_t> attempted;  // changes that may have happened
-  std::set<std::size_t> made;       // changes that have
+  undo::StepUndos undos;              // meaningful from the journal record on
+  std::set<std::size_t> attempted;    // changes that may have happened
+  std::set<std::size_t> made;         // changes that have
   fault::EffectReader effects;
   BootTime lease_end{};
   BootTime hard_end{};  // whatever is renewed
   BootTime retry_at{};  // of a failed undo
   Duration retry_pause{5s};
-  bool cancelled = false;  // stop injecting
+  bool cancelled = false;                  // stop injecting
   std::vector<wire::UndoResult> failures;  // of the last revert
 
   bool live() const {
@@ -165,12 +165,12 @@ class Session {
   std::string journal_problem_ = "no run has begun";
   std::vector<std::string> dirty_at_start_;
   std::map<std::string, std::unique_ptr<Step>> steps_;  // by path
-  std::vector<std::unique_ptr<Step>> retired_;  // a handler may still hold one
-  os::Event steps_changed_;     // some step's state
-  os::Event deadline_changed_;  // an earlier one
+  std::vector<std::unique_ptr<Step>> retired_;          // a handler may still hold one
+  os::Event steps_changed_;                             // some step's state
+  os::Event deadline_changed_;                          // an earlier one
   os::Event journal_opened_;
-  bool failed_ = false;         // serve() threw
-  int rollbacks_ = 0;           // running; then the pulse keeps the timers
+  bool failed_ = false;  // serve() threw
+  int rollbacks_ = 0;    // running; then the pulse keeps the timers
   std::int64_t last_sample_ = 0;
   std::string halted_;
   std::string leaving_;  // why; empty: not yet
@@ -178,9 +178,9 @@ class Session {
   std::int64_t bye_ = 0;
   std::optional<std::string> notice_;  // the newest for the keeper
   os::Event notice_changed_;
-  bool ask_ = false;                // to be put behind the next notice
+  bool ask_ = false;  // to be put behind the next notice
   std::uint64_t asks_written_ = 0;
-  std::uint64_t asks_heard_ = 0;    // answered, in the order of the asks
+  std::uint64_t asks_heard_ = 0;  // answered, in the order of the asks
   os::Event keeper_heard_;
   Duration observe_every_{};
   os::Event observe_changed_;

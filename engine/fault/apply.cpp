@@ -12,8 +12,8 @@ Task<Result<void>> run(os::Host& host, model::Command command) {
   const Duration timeout = command.timeout;
   CO_TRY(auto result, co_await host.processes().run(std::move(command)));
   if (result.timed_out) {
-    co_return Error(Code::timeout, fmt::format("{}: no end after {}", text,
-                                               format_duration(timeout)));
+    co_return Error(Code::timeout,
+                    fmt::format("{}: no end after {}", text, format_duration(timeout)));
   }
   if (result.exit_code != 0) {
     co_return Error(Code::failed, fmt::format("{}: exit {}: {}", text, result.exit_code,
@@ -64,8 +64,7 @@ Task<Result<void>> apply(os::Host& host, model::Apply change, Duration lease) {
   co_return co_await std::move(made);
 }
 
-Task<Result<void>> follow_up(os::Host& host, std::vector<model::Change> changes,
-                             BootTime applied) {
+Task<Result<void>> follow_up(os::Host& host, std::vector<model::Change> changes, BootTime applied) {
   for (const model::Change& change : changes) {
     const auto* shot = std::get_if<model::SignalProcess>(&change.apply);
     if (shot == nullptr || !shot->kill_after) continue;

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <optional>
 
-#include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
+#include <boost/asio/ip/address.hpp>
 
 #include "engine/base/text.hpp"
 
@@ -74,8 +74,8 @@ std::optional<Traffic> parse(std::string_view key) {
   if (*devices != kAny) out.devices = split(*devices, '/');
   if (*protocols != kAny) out.protocols = split(*protocols, '/');
   if (*addresses != kAny) out.addresses = split(*addresses, ',');
-  for (const auto& [text, ports] : {std::pair(*local, &out.local_ports),
-                                    std::pair(*remote, &out.remote_ports)}) {
+  for (const auto& [text, ports] :
+       {std::pair(*local, &out.local_ports), std::pair(*remote, &out.remote_ports)}) {
     if (text == kAny) continue;
     for (const std::string& word : split(text, '/')) {
       const auto range = parse_ports(word);
@@ -155,8 +155,7 @@ std::string traffic_key(const Traffic& traffic) {
   return fmt::format("{} devices={} protocols={} local={} remote={} ip={}", traffic.direction,
                      listed(traffic.devices, "/"), listed(traffic.protocols, "/"),
                      listed(port_words(traffic.local_ports), "/"),
-                     listed(port_words(traffic.remote_ports), "/"),
-                     listed(traffic.addresses, ","));
+                     listed(port_words(traffic.remote_ports), "/"), listed(traffic.addresses, ","));
 }
 
 bool traffic_overlap(std::string_view a, std::string_view b) {
@@ -167,8 +166,8 @@ bool traffic_overlap(std::string_view a, std::string_view b) {
   const bool same_way =
       x->direction == y->direction || x->direction == "both" || y->direction == "both";
   if (same_way && words_meet(x->devices, y->devices) &&
-      ports_meet(x->local_ports, y->local_ports) &&
-      ports_meet(x->remote_ports, y->remote_ports) && addresses_meet(x->addresses, y->addresses)) {
+      ports_meet(x->local_ports, y->local_ports) && ports_meet(x->remote_ports, y->remote_ports) &&
+      addresses_meet(x->addresses, y->addresses)) {
     return true;
   }
   // On lo the same packet has our port as its source when it leaves and as its destination when it

@@ -101,8 +101,8 @@ EffectReading read(const os::Host& host, const model::MemoryHeld& effect, Durati
     return expected ? yes("the kernel killed the holder, as asked")
                     : no("the process that held the memory is gone");
   }
-  std::string text = fmt::format("{} of {} held", format_bytes(helper.resident),
-                                 format_bytes(effect.wanted));
+  std::string text =
+      fmt::format("{} of {} held", format_bytes(helper.resident), format_bytes(effect.wanted));
   const bool enough = helper.resident.value * 100 >= effect.wanted.value * kEnoughPercent;
   const bool ramp_over = age >= effect.by || helper.resident.value >= effect.wanted.value;
   return enough && ramp_over ? yes(std::move(text)) : not_yet(std::move(text));
@@ -169,9 +169,9 @@ EffectReading EffectReader::cpu(const os::Host& host, const model::CpuBurned& ef
   const Duration burned = helper.cpu - cpu_at_start_[effect.mark];
   const Ppm achieved{static_cast<std::int64_t>(1e6 * static_cast<double>(burned.count()) /
                                                static_cast<double>(age.count()))};
-  std::string text = fmt::format("{:.1f}% of a core of {} asked",
-                                 static_cast<double>(achieved.value) / 1e4,
-                                 format_percent(effect.wanted));
+  std::string text =
+      fmt::format("{:.1f}% of a core of {} asked", static_cast<double>(achieved.value) / 1e4,
+                  format_percent(effect.wanted));
   const bool enough = achieved.value * 100 >= effect.wanted.value * kEnoughPercent;
   return enough && achieved.value > 0 ? yes(std::move(text)) : not_yet(std::move(text));
 }

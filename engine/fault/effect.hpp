@@ -26,7 +26,7 @@ class EffectReader {
 
   std::vector<model::Effect> effects_;
   BootTime begun_{};
-  std::map<std::string, Duration> cpu_at_start_;  // by mark
+  std::map<std::string, Duration> cpu_at_start_;   // by mark
   std::map<std::size_t, std::string> first_seen_;  // by effect: the text of its first sight
 };
 

@@ -75,12 +75,12 @@ Result<std::int64_t> wanted(const model::Target& target, std::int64_t matched,
 
 Error none_picked(const model::Target& target, std::int64_t matched,
                   const std::vector<std::string>& guarded) {
-  std::string text = fmt::format("no process is picked: {} match {}", matched,
-                                 os::describe(*target.process));
+  std::string text =
+      fmt::format("no process is picked: {} match {}", matched, os::describe(*target.process));
   if (!guarded.empty()) text += fmt::format(", protected are {}", join(guarded, ", "));
   if (matched > static_cast<std::int64_t>(guarded.size()) && target.value_share) {
-    text += fmt::format("; {} of {} rounds down to none", format_percent(*target.value_share),
-                        matched);
+    text +=
+        fmt::format("; {} of {} rounds down to none", format_percent(*target.value_share), matched);
   }
   return Error(Code::refused, text);
 }
@@ -146,8 +146,8 @@ bool shares_undo(const model::HostStep& step, const model::Change& change) {
 Result<void> check_plan(const model::HostStep& step) {
   const std::string mark = step.token.mark();
   const auto bug = [&](std::string_view what) {
-    return Error(Code::failed, fmt::format("the plan of {} breaks the contract: {}", step.fault,
-                                           what));
+    return Error(Code::failed,
+                 fmt::format("the plan of {} breaks the contract: {}", step.fault, what));
   };
   for (const model::Change& change : step.changes) {
     if (change.undos.empty() && shares_undo(step, change)) continue;
@@ -158,8 +158,8 @@ Result<void> check_plan(const model::HostStep& step) {
     if (ifb != nullptr && ifb->link != mark) return bug("a link does not bear the mark");
     if (table != nullptr && table->table.name != mark) return bug("a table does not bear the mark");
     if (helper != nullptr && helper->mark != mark) return bug("a helper does not bear the mark");
-    const std::string kind = std::visit(
-        [](const auto& undo) { return std::string(undo.kKind); }, change.undos.front());
+    const std::string kind =
+        std::visit([](const auto& undo) { return std::string(undo.kKind); }, change.undos.front());
     if (ifb != nullptr && kind != "delete_link") return bug("a link is not deleted by its undo");
     if (table != nullptr && kind != "delete_table") return bug("a table is not undone by deletion");
     if (helper != nullptr && kind != "kill_helper") return bug("a helper is not ended by its undo");

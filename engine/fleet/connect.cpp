@@ -12,7 +12,7 @@ using namespace asio::experimental::awaitable_operators;
 
 constexpr Duration kReachTime = 30s;  // ssh itself gives up on a dead host after 10 s
 constexpr Duration kCopyTime = 120s;
-constexpr Duration kLastWords = 1s;   // of ssh, after the wire was closed
+constexpr Duration kLastWords = 1s;  // of ssh, after the wire was closed
 constexpr std::size_t kReadSize = 64u << 10;
 constexpr std::size_t kLongestLine = 8u << 10;
 constexpr std::size_t kMostChatter = 64u << 10;
@@ -75,17 +75,14 @@ class Dialogue {
   void take(std::string_view line) {
     FarWord word = far_word(line);
     switch (word.kind) {
-      case FarWord::Kind::other:
-        chatter_ += std::string(line) + " ";
-        break;
+      case FarWord::Kind::other: chatter_ += std::string(line) + " "; break;
       case FarWord::Kind::need:
         deadline_ = route_.clock.now() + kCopyTime;
         needed_ = true;
         need_.notify();
         break;
       case FarWord::Kind::ready:
-      case FarWord::Kind::refused:
-        last_ = std::move(word);
+      case FarWord::Kind::refused: last_ = std::move(word);
     }
   }
 

@@ -17,10 +17,10 @@ struct Route {
 
 struct Reached {
   os::Program program;
-  std::string begun;    // what the executor has said already; --stdio waits to be spoken to
-  std::string errors;   // what ssh, sudo and the executor have said on stderr already
-  std::string how;      // "installed", "found" or "copied"
-  std::string path;     // of the executor there
+  std::string begun;   // what the executor has said already; --stdio waits to be spoken to
+  std::string errors;  // what ssh, sudo and the executor have said on stderr already
+  std::string how;     // "installed", "found" or "copied"
+  std::string path;    // of the executor there
 };
 
 // Connects, finds or copies the executor, and starts it with `arguments`. Closing the wire, or
@@ -30,7 +30,7 @@ Task<Result<Reached>> reach(Route route, model::InventoryHost host,
                             std::vector<std::string> arguments);
 
 struct FarAnswer {
-  std::string how;   // as Reached
+  std::string how;  // as Reached
   std::string path;
   std::string output;
   std::string errors;

@@ -28,8 +28,8 @@ class Executor {
  public:
   // Takes the wire and the keeper's line stream (may be null). `pushed` is called on the run's
   // thread.
-  Executor(os::Clock& clock, std::unique_ptr<os::Stream> wire,
-           std::unique_ptr<os::Stream> keeper, Pushed pushed);
+  Executor(os::Clock& clock, std::unique_ptr<os::Stream> wire, std::unique_ptr<os::Stream> keeper,
+           Pushed pushed);
   ~Executor();
 
   // Reads facts until the wire closes; every other call needs it running beside them.

@@ -27,13 +27,13 @@ bool is_choice(const model::Parameter& parameter, const boost::json::value& valu
 // What of the step this description does not have; empty: nothing.
 std::string unknown_in(const model::FaultDescription& fault, const model::Step& step) {
   for (const auto& [name, value] : step.with) {
-    const auto found = std::find_if(
-        fault.parameters.begin(), fault.parameters.end(),
-        [name = std::string_view(name)](const auto& one) { return one.name == name; });
+    const auto found =
+        std::find_if(fault.parameters.begin(), fault.parameters.end(),
+                     [name = std::string_view(name)](const auto& one) { return one.name == name; });
     if (found == fault.parameters.end()) return printable(fault.name + "." + std::string(name));
     if (!in_range(*found, value) || !is_choice(*found, value)) {
-      return printable(fmt::format("{}: {}: {}", fault.name, found->name,
-                                   boost::json::serialize(value)));
+      return printable(
+          fmt::format("{}: {}: {}", fault.name, found->name, boost::json::serialize(value)));
     }
   }
   return {};
@@ -47,11 +47,11 @@ Result<void> knows(const wire::HelloFact& hello, const model::Step& step) {
     if (fault.name == step.fault) unknown = unknown_in(fault, step);
   }
   if (unknown.empty()) return ok();
-  return Error(Code::refused,
-               fmt::format("{}: ordeal-executor {} there does not know {}: install the same "
-                           "version as here ({})",
-                           printable(hello.host), printable(hello.version, 40), unknown,
-                           ORDEAL_VERSION));
+  return Error(
+      Code::refused,
+      fmt::format("{}: ordeal-executor {} there does not know {}: install the same "
+                  "version as here ({})",
+                  printable(hello.host), printable(hello.version, 40), unknown, ORDEAL_VERSION));
 }
 
 }  // namespace ordeal::fleet

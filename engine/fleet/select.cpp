@@ -67,18 +67,16 @@ Error too_few(const HostSelector& selector, std::int64_t want, std::int64_t foun
   const std::string what = describe(selector);
   const std::string limit = limit_text(selector);
   if (want > matched) {
-    return Error(Code::refused,
-                 fmt::format("{} are wanted, {} {} {}", counted(want, "host"), matched,
-                             matched == 1 ? "matches" : "match", what));
+    return Error(Code::refused, fmt::format("{} are wanted, {} {} {}", counted(want, "host"),
+                                            matched, matched == 1 ? "matches" : "match", what));
   }
   if (want > 0) {
     return Error(Code::refused, fmt::format("{} are wanted of {} that match {}; {} leaves {}",
                                             counted(want, "host"), matched, what, limit, found));
   }
   return Error(Code::refused,
-               fmt::format("no host is picked: {} match {}; {} of {} rounds down to none",
-                           matched, what, format_percent(selector.value_share.value_or(Ppm{})),
-                           matched));
+               fmt::format("no host is picked: {} match {}; {} of {} rounds down to none", matched,
+                           what, format_percent(selector.value_share.value_or(Ppm{})), matched));
 }
 
 }  // namespace

@@ -12,21 +12,15 @@ constexpr std::string_view kMark = "ordeal-ssh ";
 
 // The first value that ssh finds for an option counts, and the command line comes first.
 constexpr std::string_view kOptions[] = {
-    "BatchMode=yes",           // no question about passwords or host keys
-    "ConnectTimeout=10",       // until the key exchange is done
+    "BatchMode=yes",      // no question about passwords or host keys
+    "ConnectTimeout=10",  // until the key exchange is done
     "ConnectionAttempts=1",
-    "ServerAliveInterval=3",   // times CountMax: a silent link is dead
+    "ServerAliveInterval=3",  // times CountMax: a silent link is dead
     "ServerAliveCountMax=3",
-    "ControlMaster=no",        // a shared connection dies with somebody else's session,
-    "ControlPath=none",        // and a master outlives the cut that should tell us
-    "ClearAllForwardings=yes",
-    "ForwardAgent=no",
-    "ForwardX11=no",
-    "Tunnel=no",
-    "PermitLocalCommand=no",
-    "RemoteCommand=none",
-    "RequestTTY=no",
-    "EscapeChar=none",
+    "ControlMaster=no",  // a shared connection dies with somebody else's session,
+    "ControlPath=none",  // and a master outlives the cut that should tell us
+    "ClearAllForwardings=yes", "ForwardAgent=no",    "ForwardX11=no", "Tunnel=no",
+    "PermitLocalCommand=no",   "RemoteCommand=none", "RequestTTY=no", "EscapeChar=none",
     "LogLevel=ERROR",
 };
 
@@ -83,8 +77,8 @@ bool all_of(std::string_view text, std::string_view extra) {
 
 // ssh puts user and host into the user's own ProxyCommand, which a shell runs.
 Result<void> check_address(const model::SshAddress& address) {
-  const bool host = !address.host.empty() && address.host.front() != '-' &&
-                    all_of(address.host, "._-:%");
+  const bool host =
+      !address.host.empty() && address.host.front() != '-' && all_of(address.host, "._-:%");
   if (!host) {
     return Error(Code::invalid, "\"" + printable(address.host) + "\" is no host name or address");
   }
@@ -194,8 +188,10 @@ FarWord far_word(std::string_view line) {
 std::string refusal_text(const FarWord& refused) {
   const std::string& text = refused.text;
   if (refused.what == "machine") {
-    return fmt::format("it is {}, and the executor that ordeal would copy does not run there: "
-                       "install the package ordeal on it", text);
+    return fmt::format(
+        "it is {}, and the executor that ordeal would copy does not run there: "
+        "install the package ordeal on it",
+        text);
   }
   if (refused.what == "tool") return text + " is missing there; install coreutils";
   if (refused.what == "place") {
@@ -207,9 +203,11 @@ std::string refusal_text(const FarWord& refused) {
                        text);
   }
   if (refused.what == "sudo") {
-    return fmt::format("{} may not start ordeal-executor there through sudo without a password: "
-                       "give sudo to that user, or install the package ordeal and allow "
-                       "/usr/lib/ordeal/ordeal-executor in sudoers", text);
+    return fmt::format(
+        "{} may not start ordeal-executor there through sudo without a password: "
+        "give sudo to that user, or install the package ordeal and allow "
+        "/usr/lib/ordeal/ordeal-executor in sudoers",
+        text);
   }
   if (refused.what == "run") return text + " does not run there";
   return refused.what + " " + text;

@@ -39,9 +39,9 @@ std::string far_command(const ExecutorFile& file, bool sudo,
 // One line of the far side's part.
 struct FarWord {
   enum class Kind {
-    other,    // not from us: a login script prints
-    need,     // send the bytes now
-    ready,    // the next byte is the executor's
+    other,  // not from us: a login script prints
+    need,   // send the bytes now
+    ready,  // the next byte is the executor's
     refused,
   };
   Kind kind = Kind::other;

@@ -39,9 +39,8 @@ Result<void> Conductor::go_on(const std::string& answer, const std::string& by) 
   if (!question_) return Error(Code::invalid, "nothing waits for an answer now");
   Said said{answer, by};
   if (!question_->answers.empty()) {
-    const auto meant = std::find_if(
-        question_->answers.begin(), question_->answers.end(),
-        [&](const std::string& one) { return same_word(one, answer); });
+    const auto meant = std::find_if(question_->answers.begin(), question_->answers.end(),
+                                    [&](const std::string& one) { return same_word(one, answer); });
     if (meant == question_->answers.end()) {
       return Error(Code::invalid, fmt::format("{}: answer {}", printable(question_->text, 200),
                                               join_or(question_->answers)));

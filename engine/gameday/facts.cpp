@@ -42,8 +42,8 @@ void fill_run(const Day& day, const ItemRow& item, const Report* run, Row& out) 
   out.is_run = true;
   out.run = run;
   if (item.state == ItemState::done) {
-    out.outcome = run != nullptr && run->verdict ? report::headline_word(*run)
-                                                 : upper(item.end.exit_name);
+    out.outcome =
+        run != nullptr && run->verdict ? report::headline_word(*run) : upper(item.end.exit_name);
     out.reason = printable(item.end.reason, 2000);
   } else if (item.state == ItemState::active) {
     out.outcome = day.closed ? "CUT OFF" : "running";
@@ -110,8 +110,8 @@ std::vector<Row> rows(const Day& day, const Runs& runs) {
 std::vector<Moment> timeline(const Day& day, const Runs& runs) {
   std::vector<Moment> out;
   for (const Line& line : day.timeline) {
-    out.push_back({line.wall, line.note ? "note" : "day", printable(line.text, 2000),
-                   printable(line.by)});
+    out.push_back(
+        {line.wall, line.note ? "note" : "day", printable(line.text, 2000), printable(line.by)});
   }
   for (const auto& [item, run] : runs) {
     for (const report::Line& line : run.timeline) {

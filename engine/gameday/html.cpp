@@ -42,10 +42,8 @@ report::Tone tone_of_day(const Day& day) {
     case model::Exit::inconclusive:
     case model::Exit::interrupted:
     case model::Exit::refused:
-    case model::Exit::unsteady:
-      return report::Tone::warning;
-    default:
-      return report::Tone::bad;
+    case model::Exit::unsteady: return report::Tone::warning;
+    default: return report::Tone::bad;
   }
 }
 
@@ -88,14 +86,15 @@ std::string agenda(const std::vector<Row>& all) {
       outcome += "<span class=\"sub\">" + xml(row.by) + "</span>";
     }
     const bool reached = !row.when.empty();
-    out += fmt::format("<tr{}><td>{}</td><td class=\"at\">{}</td><td>", reached ? "" :
-                       " class=\"wait\"", row.number, row.when);
+    out += fmt::format("<tr{}><td>{}</td><td class=\"at\">{}</td><td>",
+                       reached ? "" : " class=\"wait\"", row.number, row.when);
     out += row.run != nullptr ? fmt::format("<a href=\"#item{}\">{}</a>", row.number, xml(row.what))
                               : xml(row.what);
     if (!row.reason.empty()) out += "<span class=\"sub\">" + xml(row.reason) + "</span>";
-    out += fmt::format("</td><td class=\"out\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}"
-                       "</td></tr>\n",
-                       outcome, xml(row.detected), xml(row.recovered));
+    out += fmt::format(
+        "</td><td class=\"out\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}"
+        "</td></tr>\n",
+        outcome, xml(row.detected), xml(row.recovered));
   }
   return card("", "Agenda", out + "</tbody></table></div>\n");
 }
@@ -159,10 +158,10 @@ std::string experiment(const Row& row) {
 std::string moments(const Day& day, const Runs& runs) {
   std::string out = "<table class=\"t\"><tbody>\n";
   for (const Moment& moment : timeline(day, runs)) {
-    out += fmt::format("<tr><td>{}</td><td class=\"{}\">{}{}</td></tr>\n", clock_of(moment.wall),
-                       xml(moment.level), xml(moment.text),
-                       moment.by.empty() ? ""
-                                         : " <span class=\"who\">" + xml(moment.by) + "</span>");
+    out +=
+        fmt::format("<tr><td>{}</td><td class=\"{}\">{}{}</td></tr>\n", clock_of(moment.wall),
+                    xml(moment.level), xml(moment.text),
+                    moment.by.empty() ? "" : " <span class=\"who\">" + xml(moment.by) + "</span>");
   }
   return card("long", "Timeline (UTC)", out + "</tbody></table>\n");
 }
@@ -174,8 +173,9 @@ std::string draft(const Day& day, const Runs& runs) {
     for (const std::string& item : chapter.items) out += "<li>" + xml(item) + "</li>\n";
     out += "</ul>\n";
   }
-  out += "<h3>Action items</h3>\n<table><thead><tr><th>what</th><th>owner</th><th>until</th></tr>"
-         "</thead><tbody>\n";
+  out +=
+      "<h3>Action items</h3>\n<table><thead><tr><th>what</th><th>owner</th><th>until</th></tr>"
+      "</thead><tbody>\n";
   for (int i = 0; i < 3; ++i) out += "<tr><td></td><td></td><td></td></tr>\n";
   return card("long draft", "Postmortem (draft)", out + "</tbody></table>\n");
 }

@@ -42,9 +42,9 @@ std::string to_markdown(const Day& day, const Runs& runs) {
   if (day.closed && !day.end.reason.empty()) {
     out += "Stopped: " + markdown(day.end.reason) + "\n\n";
   }
-  out += fmt::format("{} · {} · {} · led from {}\n", markdown(day.about.id),
-                     markdown(day.about.file), day.opened ? date_of(*day.opened) : "",
-                     markdown(day.about.host));
+  out +=
+      fmt::format("{} · {} · {} · led from {}\n", markdown(day.about.id), markdown(day.about.file),
+                  day.opened ? date_of(*day.opened) : "", markdown(day.about.host));
   for (const auto& [role, person] : day.about.roles) {
     out += fmt::format("- {}: {}\n", markdown(role), person.empty() ? "–" : markdown(person));
   }

@@ -49,9 +49,8 @@ model::Exit exit_of(const std::string& exit_name) {
 }
 
 std::size_t Day::next() const {
-  const auto found = std::find_if(items.begin(), items.end(), [](const ItemRow& row) {
-    return row.state != ItemState::done;
-  });
+  const auto found = std::find_if(items.begin(), items.end(),
+                                  [](const ItemRow& row) { return row.state != ItemState::done; });
   return static_cast<std::size_t>(found - items.begin());
 }
 
@@ -69,8 +68,8 @@ void Day::reopen() {
   if (after == 0 || (after < items.size() && items[after].state == ItemState::active)) return;
   ItemRow& last = items[after - 1];
   // Who skipped it was asked already.
-  const bool cut_off = last.end.exit_name == to_string(model::Exit::interrupted) &&
-                       last.end.by.empty();
+  const bool cut_off =
+      last.end.exit_name == to_string(model::Exit::interrupted) && last.end.by.empty();
   if (!cut_off) return;
   last.state = ItemState::active;
   last.ended.reset();
@@ -119,9 +118,9 @@ void Fold::on(const ItemEnded& entry) {
   if (!entry.exit_name.empty()) {
     say(entry.exit_name + (entry.reason.empty() ? "" : ": " + entry.reason));
   } else if (std::holds_alternative<model::Checkpoint>(item)) {
-    const std::string what = entry.by.empty()         ? "nobody answered in time"
+    const std::string what = entry.by.empty()       ? "nobody answered in time"
                              : entry.answer.empty() ? "goes on"
-                                                      : "answer: " + entry.answer;
+                                                    : "answer: " + entry.answer;
     say(what, entry.by);
   } else {
     say(entry.by.empty() ? "the break is over" : "the break was ended", entry.by);

@@ -47,8 +47,8 @@ Result<std::size_t> Journal::place(std::size_t sectors) {
   std::size_t at = free_from(next_);
   if (at + sectors > end) at = free_from(kHeaderSectors);
   if (at + sectors <= end) return at;
-  return Error(Code::refused, fmt::format("the journal is full: {} steps in it are not undone",
-                                          live_.size()));
+  return Error(Code::refused,
+               fmt::format("the journal is full: {} steps in it are not undone", live_.size()));
 }
 
 Task<Result<std::uint64_t>> Journal::append(Intent intent) {

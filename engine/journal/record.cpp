@@ -31,8 +31,7 @@ bool Record::live() const {
 }
 
 std::string intent_to_json(const Intent& intent) {
-  Meta meta{intent.step,   intent.name, intent.fault,
-            intent.digest, intent.mark, intent.claims};
+  Meta meta{intent.step, intent.name, intent.fault, intent.digest, intent.mark, intent.claims};
   boost::json::object object = json::encode(meta).as_object();
   object["undos"] = json::encode(intent.undos);
   boost::json::array idle;
@@ -49,9 +48,9 @@ Result<Intent> intent_from_json(std::string_view text) {
   }
   TRY(auto meta, json::decode<Meta>(value, json::Unknown::ignored, "intent"));
   TRY(auto undos, json::decode<std::vector<model::Undo>>(object->at("undos")));
-  Intent intent{std::move(meta.step),   std::move(meta.name), std::move(meta.fault),
-                std::move(meta.digest), std::move(meta.mark), std::move(meta.claims),
-                std::move(undos),       {}};
+  Intent intent{
+      std::move(meta.step), std::move(meta.name),   std::move(meta.fault), std::move(meta.digest),
+      std::move(meta.mark), std::move(meta.claims), std::move(undos),      {}};
   const auto* idle = object->at("idle").if_array();
   if (idle == nullptr || idle->size() != intent.undos.size()) {
     return Error(Code::invalid, "idle flags and undos differ in number");

@@ -127,8 +127,8 @@ Scan scan(std::string_view bytes) {
   if (!out.header) {
     out.problems.push_back("its header cannot be read");
   } else if (static_cast<std::int64_t>(bytes.size()) != out.header->size) {
-    out.problems.push_back(fmt::format("it has {} bytes and should have {}: cut off",
-                                       bytes.size(), out.header->size));
+    out.problems.push_back(
+        fmt::format("it has {} bytes and should have {}: cut off", bytes.size(), out.header->size));
   }
   for (auto group = groups.begin(); group != groups.end(); ++group) {
     const auto& [sequence, sectors] = *group;
@@ -155,8 +155,10 @@ Scan scan(std::string_view bytes) {
 void keep_what_applies(Scan& scan, const std::string& machine_id, const std::string& boot_id) {
   if (!scan.header) {
     if (!scan.records.empty()) {
-      scan.problems.push_back(fmt::format("{} records are not run, since nothing says whose they "
-                                          "are", scan.records.size()));
+      scan.problems.push_back(
+          fmt::format("{} records are not run, since nothing says whose they "
+                      "are",
+                      scan.records.size()));
     }
     scan.records.clear();
     return;

@@ -104,7 +104,7 @@ BOOST_DESCRIBE_STRUCT(ThawCgroup, (), (cgroup))
 struct KillHelper {
   static constexpr const char* kKind = "kill_helper";
   std::string mark;
-  Duration grace{};  // after TERM, before KILL; 0: KILL at once
+  Duration grace{};      // after TERM, before KILL; 0: KILL at once
   bool network = false;  // the shaper belongs to the network rank
 };
 BOOST_DESCRIBE_STRUCT(KillHelper, (), (mark, grace, network))
@@ -256,11 +256,11 @@ struct HostStep {
   std::string name;  // "2-process.kill"
   std::string fault;
   Token token;
-  std::string backend;                // "netem via ifb", "nfqueue", "cgroup.freeze", "" when plain
-  std::vector<std::string> summary;   // what will happen, a line each, for the plan
+  std::string backend;               // "netem via ifb", "nfqueue", "cgroup.freeze", "" when plain
+  std::vector<std::string> summary;  // what will happen, a line each, for the plan
   std::vector<std::string> warnings;
   std::vector<PickedTarget> targets;
-  std::int64_t matched = 0;           // by the selector, before `mode`
+  std::int64_t matched = 0;  // by the selector, before `mode`
   std::vector<Claim> claims;
   std::vector<Change> changes;
   std::vector<Effect> effects;
@@ -290,8 +290,8 @@ BOOST_DESCRIBE_STRUCT(StepRequest, (),
                       (step, name, fault, target, with, duration, seed, zero_magnitude, beside))
 
 // Codec (engine/model/codec.cpp).
-std::string to_json(const HostStep& step);            // canonical
-std::string digest_of(const HostStep& step);          // SHA-256 of the canonical JSON
+std::string to_json(const HostStep& step);    // canonical
+std::string digest_of(const HostStep& step);  // SHA-256 of the canonical JSON
 std::string undos_to_json(const std::vector<Undo>& undos);
 Result<std::vector<Undo>> undos_from_json(std::string_view text);
 

@@ -77,8 +77,8 @@ struct RunStarted {
 };
 BOOST_DESCRIBE_STRUCT(RunStarted, (),
                       (run, version, name, hypothesis, owner, links, labels, tags, file,
-                       file_sha256, inventory, effective, seed, host, user, started_by, git,
-                       kernel, wall, mode, slis, conditions, abort_if_none, during_none))
+                       file_sha256, inventory, effective, seed, host, user, started_by, git, kernel,
+                       wall, mode, slis, conditions, abort_if_none, during_none))
 
 // One step of the plan on one host. The changes themselves are in the plan's digest.
 struct PlannedStep {
@@ -93,7 +93,7 @@ struct PlannedStep {
   std::vector<PickedTarget> targets;
   std::int64_t matched = 0;
   Duration duration{};
-  Duration start{};  // planned, since the first injection
+  Duration start{};                  // planned, since the first injection
   std::vector<std::string> changes;  // summaries
   std::vector<std::string> undos;    // the commands a person would type
   bool undoable = true;
@@ -164,7 +164,7 @@ struct ConditionStatus {
   std::string id;
   Phase phase = Phase::baseline;  // whose samples
   Truth truth = Truth::unknown;
-  bool final = false;             // judged: this is its verdict for the phase
+  bool final = false;  // judged: this is its verdict for the phase
   std::optional<double> measured;
   std::optional<double> bound;
   std::string measured_text;
@@ -194,14 +194,14 @@ struct Armed {  // abort conditions and leases are live from here
 BOOST_DESCRIBE_STRUCT(Armed, (), (conditions, lease))
 
 enum class StepState {
-  injecting,   // the order is out
-  injected,    // the executor says that the changes are made
-  verified,    // the effect was seen
-  effect,      // a later reading of the effect; `text` has it
+  injecting,  // the order is out
+  injected,   // the executor says that the changes are made
+  verified,   // the effect was seen
+  effect,     // a later reading of the effect; `text` has it
   reverting,
-  reverted,    // effect gone, read back
-  removed,     // idle leftovers (ifb, empty tables) deleted
-  failed,      // injection failed; what was made is being undone
+  reverted,       // effect gone, read back
+  removed,        // idle leftovers (ifb, empty tables) deleted
+  failed,         // injection failed; what was made is being undone
   revert_failed,  // one undo failed; `text` has which, and the command to type; retried
 };
 BOOST_DESCRIBE_ENUM(StepState, injecting, injected, verified, effect, reverting, reverted, removed,
@@ -219,21 +219,21 @@ struct StepChanged {
 BOOST_DESCRIBE_STRUCT(StepChanged, (), (step, host, state, took, text, seen))
 
 enum class AbortCause {
-  threshold,   // an abort_if condition was crossed
-  no_data,     // a watched SLI fell silent
-  person,      // ctrl-C, SIGTERM, SIGHUP, `ordeal abort`
-  halt,        // `ordeal halt`
-  executor,    // the executor died, fell silent, or refused
-  violation,   // --stop-on-violation
-  suspended,   // the machine slept: every lease is expired
+  threshold,  // an abort_if condition was crossed
+  no_data,    // a watched SLI fell silent
+  person,     // ctrl-C, SIGTERM, SIGHUP, `ordeal abort`
+  halt,       // `ordeal halt`
+  executor,   // the executor died, fell silent, or refused
+  violation,  // --stop-on-violation
+  suspended,  // the machine slept: every lease is expired
 };
 BOOST_DESCRIBE_ENUM(AbortCause, threshold, no_data, person, halt, executor, violation, suspended)
 
 struct AbortDecided {
   static constexpr const char* kKind = "abort";
   AbortCause cause = AbortCause::threshold;
-  std::string condition;  // id, or empty
-  std::string text;       // "shop.success 79.3% over 3s crossed < 80% (119 good of 150)"
+  std::string condition;    // id, or empty
+  std::string text;         // "shop.success 79.3% over 3s crossed < 80% (119 good of 150)"
   std::int64_t sample = 0;  // sequence number of the last sample that entered the decision
 };
 BOOST_DESCRIBE_STRUCT(AbortDecided, (), (cause, condition, text, sample))
@@ -294,10 +294,9 @@ struct RunEnded {
 };
 BOOST_DESCRIBE_STRUCT(RunEnded, (), (verdict))
 
-using EventData =
-    std::variant<RunStarted, PlanMade, PhaseStarted, Samples, ConditionStatus, SliSummary, Armed,
-                 StepChanged, AbortDecided, AbortDone, HostChecked, RecoveryMeasured, RunRefused,
-                 Note, RunEnded>;
+using EventData = std::variant<RunStarted, PlanMade, PhaseStarted, Samples, ConditionStatus,
+                               SliSummary, Armed, StepChanged, AbortDecided, AbortDone, HostChecked,
+                               RecoveryMeasured, RunRefused, Note, RunEnded>;
 
 struct Event {
   std::int64_t seq = 0;  // from 1, without gaps

@@ -10,9 +10,7 @@ namespace ordeal::model {
 namespace {
 
 // The shortest decimal that reads back as the same number: what is shown is what is compared.
-std::string number(double value) {
-  return fmt::format("{}", value);
-}
+std::string number(double value) { return fmt::format("{}", value); }
 
 std::string bytes_text(double value) {
   if (std::abs(value) < 1024 || value != std::floor(value)) return number(value) + " B";
@@ -62,18 +60,12 @@ std::string to_string(HostValue value) {
 
 std::string format_quantity(const Quantity& quantity) {
   switch (quantity.unit) {
-    case Unit::none:
-      return number(quantity.value);
-    case Unit::seconds:
-      return format_duration(Duration(std::llround(quantity.value * 1e6)));
-    case Unit::percent:
-      return number(quantity.value) + "%";
-    case Unit::bytes:
-      return bytes_text(quantity.value);
-    case Unit::per_second:
-      return number(quantity.value) + "/s";
-    case Unit::bytes_per_second:
-      return bytes_text(quantity.value) + "/s";
+    case Unit::none: return number(quantity.value);
+    case Unit::seconds: return format_duration(Duration(std::llround(quantity.value * 1e6)));
+    case Unit::percent: return number(quantity.value) + "%";
+    case Unit::bytes: return bytes_text(quantity.value);
+    case Unit::per_second: return number(quantity.value) + "/s";
+    case Unit::bytes_per_second: return bytes_text(quantity.value) + "/s";
   }
   return {};
 }
@@ -109,8 +101,7 @@ std::vector<const Step*> steps_of(const Experiment& experiment) {
   for (const MethodItem& item : experiment.method) {
     if (const auto* step = std::get_if<Step>(&item)) out.push_back(step);
     if (const auto* parallel = std::get_if<Parallel>(&item)) {
-      for (const Step& part : parallel->steps)
-        out.push_back(&part);
+      for (const Step& part : parallel->steps) out.push_back(&part);
     }
   }
   return out;
@@ -118,8 +109,7 @@ std::vector<const Step*> steps_of(const Experiment& experiment) {
 
 Duration method_duration(const Experiment& experiment, const HostCount& hosts) {
   Duration total{};
-  for (const MethodItem& item : experiment.method)
-    total += length_of(item, hosts);
+  for (const MethodItem& item : experiment.method) total += length_of(item, hosts);
   return total;
 }
 

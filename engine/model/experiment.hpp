@@ -22,8 +22,26 @@ namespace ordeal::model {
 // ---- Conditions (grammar and semantics: docs/reference/conditions.md) --------------------------
 
 enum class Aggregate {
-  success, error, failures, count, throughput, mean, min, max, p50, p90, p95, p99, p999, value,
-  restarts, outage, downtime, up, firing, pending,
+  success,
+  error,
+  failures,
+  count,
+  throughput,
+  mean,
+  min,
+  max,
+  p50,
+  p90,
+  p95,
+  p99,
+  p999,
+  value,
+  restarts,
+  outage,
+  downtime,
+  up,
+  firing,
+  pending,
 };
 std::string to_string(Aggregate aggregate);  // "p99.9", "success", ...
 
@@ -54,12 +72,19 @@ struct HostPick {
 };
 
 enum class HostValue {
-  cpu, memory_available, memory_used, swap_used, load1, cpu_pressure, memory_pressure, io_pressure,
+  cpu,
+  memory_available,
+  memory_used,
+  swap_used,
+  load1,
+  cpu_pressure,
+  memory_pressure,
+  io_pressure,
 };
 std::string to_string(HostValue value);
 
 struct Measure {
-  std::string sli;                      // "host" for host values
+  std::string sli;  // "host" for host values
   Aggregate aggregate = Aggregate::value;
   std::optional<HostValue> host_value;  // set exactly when sli == "host"
   std::vector<HostPick> hosts;

@@ -13,21 +13,21 @@ namespace ordeal::model {
 
 // How a parameter is written in YAML, and what it is normalised to in a StepRequest.
 enum class ParameterKind {
-  duration,         // "300ms"            -> whole microseconds
-  percent,          // "20%"              -> whole parts per million
-  bytes,            // "512MiB"           -> whole bytes
-  bytes_or_percent, // "2GiB" or "50%"    -> {"bytes": N} or {"ppm": N}
-  integer,          // 4                  -> whole number
-  boolean,          // true               -> true
-  text,             // "..."              -> text
-  choice,           // one of `choices`   -> text
-  choices,          // one or a list of `choices` -> list of texts
-  ports,            // 5432, [80, 443] or "8000-8010" -> list of {"first": N, "last": N}
-  addresses,        // 10.0.0.1, 10.0.0.0/24, [..], ::1 -> list of texts "address/prefix"
-  path,             // absolute path      -> text
-  signal,           // TERM, KILL, ...    -> text without SIG
-  restore,          // unit | supervisor | none | {argv: [..]} -> {"how": ..., "argv": [..]}
-  argv,             // ["/abs/program", "arg"] -> list of texts
+  duration,          // "300ms"            -> whole microseconds
+  percent,           // "20%"              -> whole parts per million
+  bytes,             // "512MiB"           -> whole bytes
+  bytes_or_percent,  // "2GiB" or "50%"    -> {"bytes": N} or {"ppm": N}
+  integer,           // 4                  -> whole number
+  boolean,           // true               -> true
+  text,              // "..."              -> text
+  choice,            // one of `choices`   -> text
+  choices,           // one or a list of `choices` -> list of texts
+  ports,             // 5432, [80, 443] or "8000-8010" -> list of {"first": N, "last": N}
+  addresses,         // 10.0.0.1, 10.0.0.0/24, [..], ::1 -> list of texts "address/prefix"
+  path,              // absolute path      -> text
+  signal,            // TERM, KILL, ...    -> text without SIG
+  restore,           // unit | supervisor | none | {argv: [..]} -> {"how": ..., "argv": [..]}
+  argv,              // ["/abs/program", "arg"] -> list of texts
 };
 BOOST_DESCRIBE_ENUM(ParameterKind, duration, percent, bytes, bytes_or_percent, integer, boolean,
                     text, choice, choices, ports, addresses, path, signal, restore, argv)
@@ -47,17 +47,17 @@ BOOST_DESCRIBE_STRUCT(Parameter, (),
 
 // What `target:` of a step may say.
 enum class TargetKind {
-  none,              // the host itself; `target` may be absent
-  process,           // `process:` is required
-  unit,              // `unit:` is required
-  host_or_unit,      // absent, or `unit:`
-  unit_or_process,   // exactly one of `unit:` and `process:`
+  none,             // the host itself; `target` may be absent
+  process,          // `process:` is required
+  unit,             // `unit:` is required
+  host_or_unit,     // absent, or `unit:`
+  unit_or_process,  // exactly one of `unit:` and `process:`
 };
 BOOST_DESCRIBE_ENUM(TargetKind, none, process, unit, host_or_unit, unit_or_process)
 
 enum class Reversibility {
-  reversible,    // the undo restores what was there
-  restorable,    // what is gone is gone, but `restore` brings a new one
+  reversible,  // the undo restores what was there
+  restorable,  // what is gone is gone, but `restore` brings a new one
 };
 BOOST_DESCRIBE_ENUM(Reversibility, reversible, restorable)
 

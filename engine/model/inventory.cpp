@@ -120,8 +120,7 @@ bool matches(const HostSelector& selector, const InventoryHost& host) {
 std::string describe(const HostSelector& selector) {
   std::vector<std::string> parts;
   if (!selector.names.empty()) {
-    parts.push_back((selector.names.size() == 1 ? "name " : "names ") +
-                    join(selector.names, ", "));
+    parts.push_back((selector.names.size() == 1 ? "name " : "names ") + join(selector.names, ", "));
   }
   for (const LabelRule& rule : selector.labels) parts.push_back(describe(rule));
   if (parts.empty()) parts.push_back("every host");

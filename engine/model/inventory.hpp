@@ -26,9 +26,9 @@ struct SshAddress {
 std::string to_string(const SshAddress& address);
 
 struct InventoryHost {
-  std::string name;                // unique; what files, plans, events and reports call it
-  std::optional<SshAddress> ssh;   // absent: `local`, this machine
-  std::vector<std::string> ip;     // its addresses on the wire, for `between`; literals
+  std::string name;               // unique; what files, plans, events and reports call it
+  std::optional<SshAddress> ssh;  // absent: `local`, this machine
+  std::vector<std::string> ip;    // its addresses on the wire, for `between`; literals
   std::map<std::string, std::string> labels;
   // The executor is started with `sudo -n --`. By default: a user is given who is not root.
   bool sudo = false;

@@ -27,12 +27,12 @@ BOOST_DESCRIBE_ENUM(IpFamily, ip, ip6)
 // planner writes one rule for each combination.
 struct NftMatch {
   IpFamily family = IpFamily::ip;
-  std::optional<std::uint8_t> protocol;       // IPPROTO_*
-  std::optional<std::string> source;          // "10.0.0.0/24", "::1/128"
+  std::optional<std::uint8_t> protocol;  // IPPROTO_*
+  std::optional<std::string> source;     // "10.0.0.0/24", "::1/128"
   std::optional<std::string> destination;
-  std::optional<PortRange> source_port;       // only with tcp or udp
+  std::optional<PortRange> source_port;  // only with tcp or udp
   std::optional<PortRange> destination_port;
-  std::optional<PortRange> icmp_type;         // only with icmp or icmpv6
+  std::optional<PortRange> icmp_type;  // only with icmp or icmpv6
 };
 BOOST_DESCRIBE_STRUCT(NftMatch, (),
                       (family, protocol, source, destination, source_port, destination_port,
@@ -67,8 +67,8 @@ using NftVerdict = std::variant<NftAccept, NftDrop, NftForward, NftQueue, NftRej
 struct NftRule {
   NftMatch match;
   NftVerdict verdict;
-  bool leased = false;  // looks the ethertype up in the table's `live` set first
-  bool counted = false; // adds to the table's matched counter
+  bool leased = false;   // looks the ethertype up in the table's `live` set first
+  bool counted = false;  // adds to the table's matched counter
 };
 BOOST_DESCRIBE_STRUCT(NftRule, (), (match, verdict, leased, counted))
 

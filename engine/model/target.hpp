@@ -14,15 +14,15 @@ namespace ordeal::model {
 
 // Criteria for processes, AND-ed. At least one is set.
 struct ProcessMatcher {
-  std::optional<std::string> unit;        // systemd unit: the process is in its cgroup
-  std::optional<std::string> name;        // comm, exact (15 characters at most)
-  std::optional<std::string> exe;         // absolute path of the executable
-  std::optional<std::string> argv;        // glob over the arguments joined by spaces
-  std::optional<std::string> user;        // user name or uid
+  std::optional<std::string> unit;          // systemd unit: the process is in its cgroup
+  std::optional<std::string> name;          // comm, exact (15 characters at most)
+  std::optional<std::string> exe;           // absolute path of the executable
+  std::optional<std::string> argv;          // glob over the arguments joined by spaces
+  std::optional<std::string> user;          // user name or uid
   std::optional<std::uint16_t> local_port;  // a listening TCP or bound UDP socket
-  std::optional<std::string> pid_file;    // absolute path; the pid inside is used
-  std::optional<std::int64_t> count_min;  // refuse when fewer match
-  std::optional<std::int64_t> count_max;  // refuse when more match
+  std::optional<std::string> pid_file;      // absolute path; the pid inside is used
+  std::optional<std::int64_t> count_min;    // refuse when fewer match
+  std::optional<std::int64_t> count_max;    // refuse when more match
 };
 BOOST_DESCRIBE_STRUCT(ProcessMatcher, (),
                       (unit, name, exe, argv, user, local_port, pid_file, count_min, count_max))
@@ -60,12 +60,12 @@ struct ProcessInfo {
   ProcessId id;
   std::int64_t parent = 0;
   std::int64_t uid = 0;
-  char state = '?';        // as in /proc/PID/stat: R S D T t Z ...
-  std::string name;        // comm
-  std::string exe;         // empty for kernel threads and where not readable
-  std::string command;     // arguments joined by spaces
-  std::string cgroup;      // path on the unified hierarchy, "/" when unknown
-  std::string unit;        // the innermost *.service or *.scope of the cgroup path, or empty
+  char state = '?';     // as in /proc/PID/stat: R S D T t Z ...
+  std::string name;     // comm
+  std::string exe;      // empty for kernel threads and where not readable
+  std::string command;  // arguments joined by spaces
+  std::string cgroup;   // path on the unified hierarchy, "/" when unknown
+  std::string unit;     // the innermost *.service or *.scope of the cgroup path, or empty
 };
 
 }  // namespace ordeal::model

@@ -23,9 +23,9 @@ std::optional<Exit> exit_named(std::string_view name) {
 
 Exit worse_of(Exit a, Exit b) {
   constexpr std::array<Exit, 11> kWorstFirst = {
-      Exit::dirty,    Exit::not_recovered, Exit::error,   Exit::interrupted,
-      Exit::aborted,  Exit::violated,      Exit::inconclusive, Exit::unsteady,
-      Exit::refused,  Exit::invalid,       Exit::upheld};
+      Exit::dirty,   Exit::not_recovered, Exit::error,        Exit::interrupted,
+      Exit::aborted, Exit::violated,      Exit::inconclusive, Exit::unsteady,
+      Exit::refused, Exit::invalid,       Exit::upheld};
   return *std::find_if(kWorstFirst.begin(), kWorstFirst.end(),
                        [&](Exit exit) { return exit == a || exit == b; });
 }

@@ -35,9 +35,8 @@ class Event::WaiterOf : public Event::Waiter {
   void complete(error_code result) override {
     if (done_) return;
     done_ = true;
-    asio::post(executor_, [handler = std::move(handler_), result]() mutable {
-      std::move(handler)(result);
-    });
+    asio::post(executor_,
+               [handler = std::move(handler_), result]() mutable { std::move(handler)(result); });
   }
 
   void drop() override {

@@ -14,7 +14,7 @@ namespace ordeal::os {
 
 struct Space {
   Bytes total;
-  Bytes available;  // to ordinary users (f_bavail)
+  Bytes available;         // to ordinary users (f_bavail)
   std::string filesystem;  // "ext4", "tmpfs", "overlay", ...
   std::string device;      // "254:0": major:minor
 };
@@ -87,13 +87,13 @@ class Cgroups {
 };
 
 struct HostValues {
-  double cpu = 0;                // percent busy since the last reading
-  double memory_available = 0;   // bytes
+  double cpu = 0;               // percent busy since the last reading
+  double memory_available = 0;  // bytes
   double memory_total = 0;
-  double swap_used = 0;          // percent
+  double swap_used = 0;  // percent
   double load1 = 0;
   std::optional<double> cpu_pressure, memory_pressure, io_pressure;  // percent "some", avg10
-  int cpus = 1;                  // online and in our affinity
+  int cpus = 1;                                                      // online and in our affinity
 };
 
 class Machine {

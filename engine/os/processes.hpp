@@ -14,14 +14,14 @@
 namespace ordeal::os {
 
 struct CommandResult {
-  int exit_code = 0;   // 128 + n when a signal ended it
-  std::string output;  // stdout, cut at 64 KiB
-  std::string errors;  // stderr, cut at 4 KiB
+  int exit_code = 0;       // 128 + n when a signal ended it
+  std::string output;      // stdout, cut at 64 KiB
+  std::string errors;      // stderr, cut at 4 KiB
   bool timed_out = false;  // killed with its process group at the timeout
 };
 
 struct ProcessUsage {
-  Duration cpu{};      // user + system of all threads
+  Duration cpu{};  // user + system of all threads
   Bytes resident;
 };
 

@@ -119,9 +119,8 @@ Result<std::vector<ProcessInfo>> select(const Processes& processes, const Files&
            (uid && process.uid != *uid) || (pid && process.id.pid != *pid) ||
            (holders && !holders->contains(process.id.pid));
   });
-  std::sort(all.begin(), all.end(), [](const ProcessInfo& a, const ProcessInfo& b) {
-    return a.id.pid < b.id.pid;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const ProcessInfo& a, const ProcessInfo& b) { return a.id.pid < b.id.pid; });
   return all;
 }
 

@@ -69,8 +69,7 @@ struct Generations {
       return std::find(alive.begin(), alive.end(), id) != alive.end();
     };
     std::int64_t kept = 0;
-    for (const model::ProcessInfo& process : now)
-      kept += had(process.id) ? 1 : 0;
+    for (const model::ProcessInfo& process : now) kept += had(process.id) ? 1 : 0;
     gone += static_cast<std::int64_t>(alive.size()) - kept;
     const std::int64_t fresh = static_cast<std::int64_t>(now.size()) - kept;
     const std::int64_t replaced = begun ? std::min(gone, fresh) : 0;
@@ -78,8 +77,7 @@ struct Generations {
     gone -= replaced;
     begun = true;
     alive.clear();
-    for (const model::ProcessInfo& process : now)
-      alive.push_back(process.id);
+    for (const model::ProcessInfo& process : now) alive.push_back(process.id);
   }
 };
 

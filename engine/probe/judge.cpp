@@ -225,22 +225,16 @@ Judge::Judge(const model::Experiment& experiment, BootTime start)
     : impl_(std::make_unique<Impl>(experiment, start)) {}
 Judge::~Judge() = default;
 
-const std::vector<model::ConditionInfo>& Judge::conditions() const {
-  return impl_->infos;
-}
+const std::vector<model::ConditionInfo>& Judge::conditions() const { return impl_->infos; }
 
-void Judge::set_hosts(std::vector<WatchedHost> hosts) {
-  impl_->set_hosts(std::move(hosts));
-}
+void Judge::set_hosts(std::vector<WatchedHost> hosts) { impl_->set_hosts(std::move(hosts)); }
 
 bool Judge::watches_host(const std::string& host,
                          const std::map<std::string, std::string>& labels) const {
   return impl_->watches_host(host, labels);
 }
 
-bool Judge::reads_host(const std::string& host) const {
-  return impl_->reads_host(host);
-}
+bool Judge::reads_host(const std::string& host) const { return impl_->reads_host(host); }
 
 void Judge::add(const Sample& sample) {
   Point point;
@@ -259,56 +253,28 @@ void Judge::add_host(const std::string& host, const std::map<std::string, double
   impl_->add_host(host, values, at);
 }
 
-void Judge::begin_baseline(BootTime at) {
-  impl_->begin_baseline(at);
-}
-Result<void> Judge::end_baseline(BootTime at) {
-  return impl_->end_baseline(at);
-}
-void Judge::arm(BootTime at) {
-  impl_->arm(at);
-}
-void Judge::begin_fault(BootTime at) {
-  impl_->begin_fault(at);
-}
-void Judge::begin_step(const std::string& path, BootTime at) {
-  impl_->begin_step(path, at);
-}
-void Judge::end_step(const std::string& path, BootTime at) {
-  impl_->end_step(path, at);
-}
-void Judge::end_fault(BootTime at) {
-  impl_->end_fault(at);
-}
-void Judge::begin_wait(const std::string& path, BootTime at) {
-  impl_->begin_wait(path, at);
-}
+void Judge::begin_baseline(BootTime at) { impl_->begin_baseline(at); }
+Result<void> Judge::end_baseline(BootTime at) { return impl_->end_baseline(at); }
+void Judge::arm(BootTime at) { impl_->arm(at); }
+void Judge::begin_fault(BootTime at) { impl_->begin_fault(at); }
+void Judge::begin_step(const std::string& path, BootTime at) { impl_->begin_step(path, at); }
+void Judge::end_step(const std::string& path, BootTime at) { impl_->end_step(path, at); }
+void Judge::end_fault(BootTime at) { impl_->end_fault(at); }
+void Judge::begin_wait(const std::string& path, BootTime at) { impl_->begin_wait(path, at); }
 bool Judge::wait_holds(const std::string& path, BootTime now) {
   return impl_->wait_holds(path, now);
 }
 model::ConditionStatus Judge::end_wait(const std::string& path, BootTime now) {
   return impl_->end_wait(path, now);
 }
-void Judge::begin_recovery(BootTime at) {
-  impl_->begin_recovery(at);
-}
-std::optional<Duration> Judge::recovered(BootTime now) {
-  return impl_->recovered(now);
-}
-std::vector<model::ConditionStatus> Judge::update(BootTime now) {
-  return impl_->update(now);
-}
-std::optional<AbortReason> Judge::abort_reason(BootTime now) {
-  return impl_->abort_reason(now);
-}
+void Judge::begin_recovery(BootTime at) { impl_->begin_recovery(at); }
+std::optional<Duration> Judge::recovered(BootTime now) { return impl_->recovered(now); }
+std::vector<model::ConditionStatus> Judge::update(BootTime now) { return impl_->update(now); }
+std::optional<AbortReason> Judge::abort_reason(BootTime now) { return impl_->abort_reason(now); }
 std::vector<model::ConditionStatus> Judge::final_statuses(Phase phase, BootTime now) {
   return impl_->final_statuses(phase, now);
 }
-std::vector<model::SliSummary> Judge::summaries(Phase phase) {
-  return impl_->summaries(phase);
-}
-std::vector<model::Samples> Judge::slices(BootTime) {
-  return impl_->slices();
-}
+std::vector<model::SliSummary> Judge::summaries(Phase phase) { return impl_->summaries(phase); }
+std::vector<model::Samples> Judge::slices(BootTime) { return impl_->slices(); }
 
 }  // namespace ordeal::probe

@@ -20,8 +20,8 @@ namespace ordeal::probe {
 // What an abort condition or a silent SLI says.
 struct AbortReason {
   model::AbortCause cause = model::AbortCause::threshold;  // threshold or no_data
-  std::string condition;  // id, or empty for silence
-  std::string text;       // "shop.success 79.3% over 3s crossed < 80% (119 good of 150)"
+  std::string condition;                                   // id, or empty for silence
+  std::string text;  // "shop.success 79.3% over 3s crossed < 80% (119 good of 150)"
 };
 
 // A host of the run, as conditions pick among them.
@@ -62,11 +62,11 @@ class Judge {
   Result<void> end_baseline(BootTime at);
 
   // ---- fault
-  void arm(BootTime at);                    // abort_if lives from here
-  void begin_fault(BootTime at);            // first step verified: during, expect anchored
+  void arm(BootTime at);          // abort_if lives from here
+  void begin_fault(BootTime at);  // first step verified: during, expect anchored
   void begin_step(const std::string& step_path, BootTime at);  // its own lists live from here
   void end_step(const std::string& step_path, BootTime at);
-  void end_fault(BootTime at);              // last step begins to revert
+  void end_fault(BootTime at);  // last step begins to revert
   // A `wait.until` of the method: true when it held; anchored at `at`.
   void begin_wait(const std::string& item_path, BootTime at);
   bool wait_holds(const std::string& item_path, BootTime now);
@@ -74,7 +74,7 @@ class Judge {
   model::ConditionStatus end_wait(const std::string& item_path, BootTime now);
 
   // ---- recovery
-  void begin_recovery(BootTime at);         // last revert confirmed
+  void begin_recovery(BootTime at);  // last revert confirmed
   // Empty while not yet; else the length of time after `begin_recovery` at which the unbroken good
   // stretch of `hold` began.
   std::optional<Duration> recovered(BootTime now);

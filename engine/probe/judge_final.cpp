@@ -140,8 +140,7 @@ ConditionStatus Judge::Impl::final_phase(const Entry& entry, std::vector<Span> s
   std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
     return a.point->completed < b.point->completed;
   });
-  for (const Item& item : items)
-    watch.feed(item.series, *item.point);
+  for (const Item& item : items) watch.feed(item.series, *item.point);
   const Outcome outcome = watch.finish();
   ConditionStatus status = status_of(entry, outcome.readings, outcome.truth, outcome.decided_by);
   status.final = true;
@@ -245,8 +244,7 @@ std::vector<ConditionStatus> Judge::Impl::final_statuses(Phase phase, BootTime n
     const std::vector<Span> spans = during_spans(entry, now);
     // Replaced from the first to the last moment: the lists that replaced it are judged instead.
     Duration left{};
-    for (const Span& span : spans)
-      left += *span.to - span.from;
+    for (const Span& span : spans) left += *span.to - span.from;
     const Duration whole = fault_->to.value_or(now) - fault_->from;
     const bool replaced = entry.scope.empty() && left < whole && left < 1s;
     if (!replaced) out.push_back(final_phase(entry, spans));
@@ -306,8 +304,7 @@ std::vector<model::SliSummary> Judge::Impl::summaries(Phase phase) {
   std::vector<model::SliSummary> out;
   const std::optional<Span> span = span_of(phase);
   if (!span) return out;
-  for (std::size_t i = 0; i < book_.series.size(); ++i)
-    out.push_back(summary(i, phase, *span));
+  for (std::size_t i = 0; i < book_.series.size(); ++i) out.push_back(summary(i, phase, *span));
   return out;
 }
 

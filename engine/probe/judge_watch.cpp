@@ -35,10 +35,8 @@ void Judge::Impl::watch_trailing(Entry& entry, BootTime floor,
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
     auto point = log.end();
-    while (point != log.begin() && std::prev(point)->completed >= floor)
-      --point;
-    for (; point != log.end(); ++point)
-      entry.trailing->feed(i, *point);
+    while (point != log.begin() && std::prev(point)->completed >= floor) --point;
+    for (; point != log.end(); ++point) entry.trailing->feed(i, *point);
   }
 }
 
@@ -49,10 +47,8 @@ void Judge::Impl::watch_phase(Entry& entry, BootTime from) {
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
     auto point = log.end();
-    while (point != log.begin() && std::prev(point)->completed >= from)
-      --point;
-    for (; point != log.end(); ++point)
-      entry.phase->feed(i, *point);
+    while (point != log.begin() && std::prev(point)->completed >= from) --point;
+    for (; point != log.end(); ++point) entry.phase->feed(i, *point);
   }
 }
 
@@ -91,8 +87,7 @@ void Judge::Impl::expect_from(Entry& entry, BootTime reference, BootTime anchor)
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
     auto point = log.end();
-    while (point != log.begin() && std::prev(point)->completed > reference)
-      --point;
+    while (point != log.begin() && std::prev(point)->completed > reference) --point;
     if (point != log.begin()) before.prime(i, *std::prev(point));
   }
   before.read(reference);
@@ -207,12 +202,9 @@ void Judge::Impl::begin_recovery(BootTime at) {
 
 void Judge::Impl::evaluate(Entry& entry, BootTime at, bool new_sample) {
   switch (entry.info.list) {
-    case ConditionList::abort_if:
-      return evaluate_abort(entry, at, new_sample);
-    case ConditionList::steady_state:
-      return evaluate_recovery(entry, at);
-    default:
-      return evaluate_expect(entry, at);
+    case ConditionList::abort_if: return evaluate_abort(entry, at, new_sample);
+    case ConditionList::steady_state: return evaluate_recovery(entry, at);
+    default: return evaluate_expect(entry, at);
   }
 }
 

@@ -103,21 +103,17 @@ void PhaseWatch::suspend(BootTime at) {
   if (spans_.empty() || spans_.back().to) return;
   spans_.back().to = std::max(at, spans_.back().from);
   for (Group& group : groups_) {
-    while (!group.slices.empty() && group.slices.back().to > at)
-      group.slices.pop_back();
+    while (!group.slices.empty() && group.slices.back().to > at) group.slices.pop_back();
     group.judged = std::min(group.judged, group.slices.size());
   }
 }
 
-void PhaseWatch::resume(BootTime at) {
-  spans_.push_back({at, std::nullopt});
-}
+void PhaseWatch::resume(BootTime at) { spans_.push_back({at, std::nullopt}); }
 
 void PhaseWatch::feed(std::size_t series, const Point& point) {
   for (std::size_t span = 0; span < spans_.size(); ++span) {
     if (!spans_[span].contains(point.scheduled)) continue;
-    for (Group& group : groups_)
-      feed_group(group, series, point, span);
+    for (Group& group : groups_) feed_group(group, series, point, span);
     return;
   }
 }
@@ -373,8 +369,7 @@ Reading PhaseWatch::group_reading(Group& group, BootTime now, bool final, bool& 
 
 Duration PhaseWatch::length(BootTime now) const {
   Duration total{};
-  for (const Span& span : spans_)
-    total += span.to.value_or(std::max(now, span.from)) - span.from;
+  for (const Span& span : spans_) total += span.to.value_or(std::max(now, span.from)) - span.from;
   return total;
 }
 
@@ -397,9 +392,7 @@ Outcome PhaseWatch::outcome(BootTime now, bool final) {
   return out;
 }
 
-Outcome PhaseWatch::so_far(BootTime now) {
-  return outcome(now, false);
-}
+Outcome PhaseWatch::so_far(BootTime now) { return outcome(now, false); }
 
 Outcome PhaseWatch::finish() {
   return outcome(spans_.empty() ? BootTime{} : spans_.back().to.value_or(BootTime{}), true);

@@ -102,14 +102,12 @@ void Group::cancel() {
 }
 
 Task<void> Group::wait() {
-  while (!members_.empty() && !failure_)
-    co_await ended_.wait();
+  while (!members_.empty() && !failure_) co_await ended_.wait();
   if (failure_) std::rethrow_exception(failure_);
 }
 
 Task<void> Group::wait_for_last() {
-  while (!members_.empty())
-    co_await ended_.wait();
+  while (!members_.empty()) co_await ended_.wait();
 }
 
 // ---- Runner ------------------------------------------------------------------------------------
@@ -157,8 +155,7 @@ Task<void> closed_loop(Runner& runner, std::size_t index, int concurrency, Durat
 Task<void> run_probes(Tools tools, const std::vector<model::Sli>& slis, SampleSink sink) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   Runner runner{tools, std::move(sink), Group(executor)};
-  for (std::size_t i = 0; i < slis.size(); ++i)
-    runner.group.spawn(run_sli(runner, i, slis[i]));
+  for (std::size_t i = 0; i < slis.size(); ++i) runner.group.spawn(run_sli(runner, i, slis[i]));
   std::exception_ptr stopped;
   try {
     co_await runner.group.wait();

@@ -15,23 +15,16 @@ std::int64_t minimum_samples(Aggregate aggregate, const Traits& traits) {
   switch (aggregate) {
     case Aggregate::success:
     case Aggregate::error:
-    case Aggregate::failures:
-      return 20;
-    case Aggregate::mean:
-      return traits.request ? 5 : 2;
+    case Aggregate::failures: return 20;
+    case Aggregate::mean: return traits.request ? 5 : 2;
     case Aggregate::min:
-    case Aggregate::max:
-      return traits.request ? 1 : 2;
+    case Aggregate::max: return traits.request ? 1 : 2;
     case Aggregate::p50:
     case Aggregate::p90:
-    case Aggregate::p95:
-      return 20;
-    case Aggregate::p99:
-      return 100;
-    case Aggregate::p999:
-      return 1000;
-    default:
-      return 1;
+    case Aggregate::p95: return 20;
+    case Aggregate::p99: return 100;
+    case Aggregate::p999: return 1000;
+    default: return 1;
   }
 }
 
@@ -52,31 +45,23 @@ bool is_windowed(const model::Measure& measure, const Traits& traits) {
     case Aggregate::p90:
     case Aggregate::p95:
     case Aggregate::p99:
-    case Aggregate::p999:
-      return true;
-    case Aggregate::count:
-      return traits.request;
-    default:
-      return false;
+    case Aggregate::p999: return true;
+    case Aggregate::count: return traits.request;
+    default: return false;
   }
 }
 
 Unit unit_of(Aggregate aggregate, const Traits& traits) {
   switch (aggregate) {
     case Aggregate::success:
-    case Aggregate::error:
-      return Unit::percent;
-    case Aggregate::throughput:
-      return Unit::per_second;
+    case Aggregate::error: return Unit::percent;
+    case Aggregate::throughput: return Unit::per_second;
     case Aggregate::outage:
-    case Aggregate::downtime:
-      return Unit::seconds;
+    case Aggregate::downtime: return Unit::seconds;
     case Aggregate::failures:
     case Aggregate::count:
-    case Aggregate::restarts:
-      return Unit::none;
-    default:
-      return traits.request ? Unit::seconds : traits.unit;
+    case Aggregate::restarts: return Unit::none;
+    default: return traits.request ? Unit::seconds : traits.unit;
   }
 }
 
@@ -91,10 +76,8 @@ bool is_latency(Aggregate aggregate) {
     case Aggregate::p90:
     case Aggregate::p95:
     case Aggregate::p99:
-    case Aggregate::p999:
-      return true;
-    default:
-      return false;
+    case Aggregate::p999: return true;
+    default: return false;
   }
 }
 
@@ -103,32 +86,19 @@ double read(Aggregate aggregate, const Tally& tally, Duration length) {
   const auto good = static_cast<double>(tally.good());
   switch (aggregate) {
     // One division last: 100 * 999 / 1000 is the very number that "99.9" is read as.
-    case Aggregate::success:
-      return 100.0 * good / attempts;
-    case Aggregate::error:
-      return 100.0 * (attempts - good) / attempts;
-    case Aggregate::failures:
-      return attempts - good;
-    case Aggregate::count:
-      return attempts;
-    case Aggregate::throughput:
-      return good * 1e6 / static_cast<double>(length.count());
-    case Aggregate::min:
-      return tally.minimum();
-    case Aggregate::max:
-      return tally.maximum();
-    case Aggregate::p50:
-      return tally.quantile(0.5);
-    case Aggregate::p90:
-      return tally.quantile(0.9);
-    case Aggregate::p95:
-      return tally.quantile(0.95);
-    case Aggregate::p99:
-      return tally.quantile(0.99);
-    case Aggregate::p999:
-      return tally.quantile(0.999);
-    default:
-      return tally.mean();
+    case Aggregate::success: return 100.0 * good / attempts;
+    case Aggregate::error: return 100.0 * (attempts - good) / attempts;
+    case Aggregate::failures: return attempts - good;
+    case Aggregate::count: return attempts;
+    case Aggregate::throughput: return good * 1e6 / static_cast<double>(length.count());
+    case Aggregate::min: return tally.minimum();
+    case Aggregate::max: return tally.maximum();
+    case Aggregate::p50: return tally.quantile(0.5);
+    case Aggregate::p90: return tally.quantile(0.9);
+    case Aggregate::p95: return tally.quantile(0.95);
+    case Aggregate::p99: return tally.quantile(0.99);
+    case Aggregate::p999: return tally.quantile(0.999);
+    default: return tally.mean();
   }
 }
 
@@ -187,18 +157,12 @@ std::optional<double> measure(Aggregate aggregate, const Traits& traits, const T
 
 bool compare(Comparison comparison, double a, double b) {
   switch (comparison) {
-    case Comparison::less:
-      return a < b;
-    case Comparison::less_equal:
-      return a <= b;
-    case Comparison::greater:
-      return a > b;
-    case Comparison::greater_equal:
-      return a >= b;
-    case Comparison::equal:
-      return a == b;
-    case Comparison::not_equal:
-      return a != b;
+    case Comparison::less: return a < b;
+    case Comparison::less_equal: return a <= b;
+    case Comparison::greater: return a > b;
+    case Comparison::greater_equal: return a >= b;
+    case Comparison::equal: return a == b;
+    case Comparison::not_equal: return a != b;
   }
   return false;
 }
@@ -218,13 +182,10 @@ bool stays_broken(Aggregate aggregate, const Traits& traits, Comparison comparis
 double distance(Comparison comparison, double measured, double bound) {
   switch (comparison) {
     case Comparison::less:
-    case Comparison::less_equal:
-      return measured - bound;
+    case Comparison::less_equal: return measured - bound;
     case Comparison::greater:
-    case Comparison::greater_equal:
-      return bound - measured;
-    default:
-      return std::abs(measured - bound);
+    case Comparison::greater_equal: return bound - measured;
+    default: return std::abs(measured - bound);
   }
 }
 
@@ -269,9 +230,7 @@ Truth inverted(Truth truth) {
   return truth == Truth::holds ? Truth::broken : Truth::holds;
 }
 
-Truth either(Truth a, Truth b) {
-  return inverted(both(inverted(a), inverted(b)));
-}
+Truth either(Truth a, Truth b) { return inverted(both(inverted(a), inverted(b))); }
 
 Combined combine(model::Join join, const std::vector<Reading>& readings) {
   Combined out;

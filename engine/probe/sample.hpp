@@ -16,11 +16,11 @@ struct Sample {
   BootTime scheduled{};  // when it was due to be sent: latency counts from here
   BootTime completed{};
   bool no_data = false;
-  bool ok = true;                // requests and flags: good?
-  Duration latency{};            // requests: scheduled -> completed
-  std::optional<double> value;   // gauges, in the SLI's base unit
+  bool ok = true;                  // requests and flags: good?
+  Duration latency{};              // requests: scheduled -> completed
+  std::optional<double> value;     // gauges, in the SLI's base unit
   std::optional<double> restarts;  // process probes
-  std::string problem;           // "refused", "timeout 1s", "status 502", ... ; empty when good
+  std::string problem;             // "refused", "timeout 1s", "status 502", ... ; empty when good
 };
 
 }  // namespace ordeal::probe

@@ -66,8 +66,7 @@ Result<std::string> resolve(const model::SecretText& secret) {
     return Error(Code::invalid,
                  fmt::format("the secret in {} cannot be read", printable(*secret.file)));
   }
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
-    text.pop_back();
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   return text;
 }
 

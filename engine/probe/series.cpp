@@ -103,8 +103,7 @@ void Tally::remove_oldest(const Point& point) {
 double Tally::mean() const {
   if (!gauge_) return static_cast<double>(sum_.count()) / static_cast<double>(good_) / 1e6;
   double sum = 0;
-  for (const double number : numbers_)
-    sum += number;
+  for (const double number : numbers_) sum += number;
   return sum / static_cast<double>(numbers_.size());
 }
 
@@ -153,8 +152,7 @@ Gaps::Gaps(BootTime from, Duration interval, Duration timeout)
 
 void Gaps::add(BootTime scheduled, bool good) {
   auto place = items_.end();
-  while (place != items_.begin() && std::prev(place)->first > scheduled)
-    --place;
+  while (place != items_.begin() && std::prev(place)->first > scheduled) --place;
   const auto index = static_cast<std::size_t>(place - items_.begin());
   items_.emplace(place, scheduled, good);
   if (index < settled_) {  // later than its timeout allows: count again from the start
@@ -185,8 +183,7 @@ Gaps::Down Gaps::read(BootTime now, std::optional<BootTime> end) const {
     fold(settled_state_, items_[settled_++]);
   }
   State state = settled_state_;
-  for (std::size_t i = settled_; i < items_.size(); ++i)
-    fold(state, items_[i]);
+  for (std::size_t i = settled_; i < items_.size(); ++i) fold(state, items_[i]);
   if (end) {
     close(state, *end);
   } else if (state.last_failed) {

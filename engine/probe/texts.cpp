@@ -33,12 +33,9 @@ Scale scale_of(double value, Unit unit) {
       if (size < 1073741824) return {1048576, rate ? " MiB/s" : " MiB"};
       return {1073741824, rate ? " GiB/s" : " GiB"};
     }
-    case Unit::percent:
-      return {1, "%"};
-    case Unit::per_second:
-      return {1, "/s"};
-    case Unit::none:
-      break;
+    case Unit::percent: return {1, "%"};
+    case Unit::per_second: return {1, "/s"};
+    case Unit::none: break;
   }
   return {1, ""};
 }
@@ -54,9 +51,7 @@ double as_shown(double value, Unit unit, int digits) {
   return rounded(value / factor, digits) * factor;
 }
 
-int side(double a, double b) {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
+int side(double a, double b) { return a < b ? -1 : a > b ? 1 : 0; }
 
 // Digits at which measured and bound, both as shown, compare as they really do.
 int digits_for(double measured, double bound, bool bound_is_exact, Unit unit) {
@@ -138,26 +133,18 @@ std::string bound_text(const Reading& reading) {
 std::string problem_text(const Reading& reading) {
   const std::string note = reading.note.empty() ? "" : ": " + reading.note;
   switch (reading.why) {
-    case Why::none:
-      break;
-    case Why::no_sample:
-      return "no sample" + note;
+    case Why::none: break;
+    case Why::no_sample: return "no sample" + note;
     case Why::silent: {
       const Duration grace = reading.traits ? reading.traits->grace : Duration::zero();
       return fmt::format("nothing measured for longer than {}{}", format_duration(grace), note);
     }
-    case Why::not_full:
-      return "its window is not full yet";
-    case Why::few:
-      return fmt::format("{} of {} samples", reading.attempts, reading.need);
-    case Why::behind:
-      return "ordeal could not keep its rate";
-    case Why::none_good:
-      return fmt::format("no good answer of {}", reading.attempts);
-    case Why::gap:
-      return "measured for less than 90% of the phase" + note;
-    case Why::no_baseline:
-      return "the baseline is not fixed yet";
+    case Why::not_full: return "its window is not full yet";
+    case Why::few: return fmt::format("{} of {} samples", reading.attempts, reading.need);
+    case Why::behind: return "ordeal could not keep its rate";
+    case Why::none_good: return fmt::format("no good answer of {}", reading.attempts);
+    case Why::gap: return "measured for less than 90% of the phase" + note;
+    case Why::no_baseline: return "the baseline is not fixed yet";
   }
   if (reading.traits == nullptr || !reading.traits->request || reading.attempts == 0) return {};
   return fmt::format("{} good of {}", reading.good, reading.attempts);

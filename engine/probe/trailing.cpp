@@ -78,12 +78,8 @@ TrailingWatch::Channel& TrailingWatch::channel_of(PartState& state, std::size_t 
       channel.window.emplace(length, setup_.floor, tally_for(part, traits));
       break;
     }
-    case PartKind::since:
-      channel.since.emplace(tally_for(part, traits));
-      break;
-    case PartKind::gap:
-      channel.gaps.emplace(since_, traits.interval, traits.timeout);
-      break;
+    case PartKind::since: channel.since.emplace(tally_for(part, traits)); break;
+    case PartKind::gap: channel.gaps.emplace(since_, traits.interval, traits.timeout); break;
     case PartKind::latest:
       for (const Point& point : book_.series[series].log) {
         if (!point.no_data && point.scheduled < since_)
@@ -187,8 +183,7 @@ Reading TrailingWatch::read_part(PartState& state, BootTime now) {
     return nothing;
   }
   std::vector<Reading> readings;
-  for (Channel& channel : state.channels)
-    readings.push_back(read_channel(state, channel, now));
+  for (Channel& channel : state.channels) readings.push_back(read_channel(state, channel, now));
   if (readings.size() == 1) return std::move(readings.front());
   // Several hosts: one that crosses is enough to stop; elsewhere all must hold.
   const bool any = setup_.list == ConditionList::abort_if;
@@ -199,8 +194,7 @@ Reading TrailingWatch::read_part(PartState& state, BootTime now) {
 
 const std::vector<Reading>& TrailingWatch::read(BootTime now) {
   readings_.clear();
-  for (PartState& state : parts_)
-    readings_.push_back(read_part(state, now));
+  for (PartState& state : parts_) readings_.push_back(read_part(state, now));
   return readings_;
 }
 

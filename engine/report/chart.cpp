@@ -107,15 +107,14 @@ std::vector<Chart> charts_of(const Report& report) {
       chart.what = "good answers";
       chart.unit = "%";
       chart.traces.resize(1);
-      for (const auto& point : series.points)
-        add_point(chart.traces[0], point, point.success);
+      for (const auto& point : series.points) add_point(chart.traces[0], point, point.success);
       chart.title += ".success";
       chart.limits = limits_of(report, series.sli, {"success"});
       scale(chart, false, 100);
       // A gauge that always had an answer: its value says so already.
-      const bool perfect = std::all_of(
-          series.points.begin(), series.points.end(),
-          [](const Point& point) { return point.success.value_or(100) >= 100; });
+      const bool perfect =
+          std::all_of(series.points.begin(), series.points.end(),
+                      [](const Point& point) { return point.success.value_or(100) >= 100; });
       if (series.request || !perfect || !chart.limits.empty()) charts.push_back(std::move(chart));
     }
     if (has(&Point::p95)) {
@@ -139,16 +138,14 @@ std::vector<Chart> charts_of(const Report& report) {
       chart.unit = series.unit;
       chart.height = 72;
       chart.traces.resize(1);
-      for (const auto& point : series.points)
-        add_point(chart.traces[0], point, point.value);
+      for (const auto& point : series.points) add_point(chart.traces[0], point, point.value);
       chart.limits = limits_of(report, series.sli, {"value", "mean", "min", "max", "count"});
       const bool share = series.kind == "host" && series.unit == "%";
       scale(chart, true, share ? 100 : INFINITY);
       charts.push_back(std::move(chart));
     }
   }
-  for (std::size_t i = 0; i < charts.size(); ++i)
-    charts[i].id = fmt::format("c{}", i);
+  for (std::size_t i = 0; i < charts.size(); ++i) charts[i].id = fmt::format("c{}", i);
   return charts;
 }
 

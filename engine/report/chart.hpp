@@ -42,8 +42,6 @@ struct Chart {
 // One or two charts for each series that was measured.
 std::vector<Chart> charts_of(const Report& report);
 
-inline double seconds(Duration time) {
-  return static_cast<double>(time.count()) / 1e6;
-}
+inline double seconds(Duration time) { return static_cast<double>(time.count()) / 1e6; }
 
 }  // namespace ordeal::report

@@ -41,23 +41,12 @@ std::string xml(std::string_view text) {
   std::string out;
   for (const char c : printable_lines(text)) {
     switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out.push_back(c);
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out.push_back(c);
     }
   }
   return out;
@@ -76,18 +65,10 @@ std::string markdown(std::string_view text) {
   std::string out;
   for (const char c : printable(text, kWhole)) {
     switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '@':
-        out += "&#64;";
-        break;  // mentions nobody
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '@': out += "&#64;"; break;  // mentions nobody
       case '\\':
       case '`':
       case '*':
@@ -101,8 +82,7 @@ std::string markdown(std::string_view text) {
         out.push_back('\\');
         out.push_back(c);
         break;
-      default:
-        out.push_back(c);
+      default: out.push_back(c);
     }
   }
   // A bare address would become a link.

@@ -23,8 +23,7 @@ ConditionRow row_of(const model::ConditionInfo& info) {
   const std::string text = printable(info.text);
   const std::size_t at = comparison_at(text);
   row.measure = text.substr(0, at);
-  while (!row.measure.empty() && row.measure.back() == ' ')
-    row.measure.pop_back();
+  while (!row.measure.empty() && row.measure.back() == ' ') row.measure.pop_back();
   if (at != std::string::npos) row.limit = text.substr(at);
   return row;
 }
@@ -44,8 +43,7 @@ Point& point_at(Series& series, Duration from) {
   const Duration second = from / kSecond * kSecond;
   // Slices arrive nearly in order: look from the end.
   auto place = series.points.end();
-  while (place != series.points.begin() && std::prev(place)->at > second)
-    --place;
+  while (place != series.points.begin() && std::prev(place)->at > second) --place;
   if (place != series.points.begin() && std::prev(place)->at == second) return *std::prev(place);
   Point point;
   point.at = second;
@@ -83,19 +81,17 @@ void Fold::say(std::string level, std::string text) {
 
 void Fold::on(const model::RunStarted& event) {
   report_.about = event;
-  for (const auto& info : event.conditions)
-    report_.conditions.push_back(row_of(info));
+  for (const auto& info : event.conditions) report_.conditions.push_back(row_of(info));
   say("info", "run started by " + printable(event.user) + " on " + printable(event.host));
 }
 
 void Fold::on(const model::PlanMade& event) {
   report_.plan = event;
   report_.planned = true;
-  say("info", fmt::format("plan made: {}, digest {}",
-                          counted(event.steps.size(), "step"), event.digest.substr(0, 12)));
+  say("info", fmt::format("plan made: {}, digest {}", counted(event.steps.size(), "step"),
+                          event.digest.substr(0, 12)));
   for (const auto& step : event.steps) {
-    for (const auto& warning : step.warnings)
-      say("warning", printable(warning));
+    for (const auto& warning : step.warnings) say("warning", printable(warning));
   }
 }
 
@@ -234,8 +230,8 @@ std::string grouped(const std::string& text) {
       rest.remove_prefix(std::min(rest.size(), one.size() + 2));
       ++times;
     }
-    out += (out.empty() ? "" : ", ") + (times > 1 ? fmt::format("{}x {}", times, one)
-                                                  : std::string(one));
+    out += (out.empty() ? "" : ", ") +
+           (times > 1 ? fmt::format("{}x {}", times, one) : std::string(one));
   }
   return out;
 }
@@ -256,9 +252,7 @@ void Fold::on(const model::StepChanged& event) {
   const std::string text = printable(event.text);
   row.state = event.state;
   switch (event.state) {
-    case StepState::injecting:
-      row.injecting = report_.now;
-      return;
+    case StepState::injecting: row.injecting = report_.now; return;
     case StepState::injected:
       row.injected = report_.now;
       read_effect(row, event);
@@ -276,18 +270,14 @@ void Fold::on(const model::StepChanged& event) {
         say("bad", name + (lost ? ": effect lost" : ": effect not seen") + with_text(text));
       }
       return read_effect(row, event);
-    case StepState::reverting:
-      row.reverting = report_.now;
-      return;
+    case StepState::reverting: row.reverting = report_.now; return;
     case StepState::reverted:
       row.reverted = report_.now;
       row.revert_took = event.took;
       row.revert_text = grouped(text);
       return say("good",
                  name + " reverted" + duration_text(event.took) + with_text(row.revert_text));
-    case StepState::removed:
-      row.removed = report_.now;
-      return;
+    case StepState::removed: row.removed = report_.now; return;
     case StepState::failed:
       row.problem = text;
       return say("bad", name + " could not be injected" + with_text(event.text));

@@ -8,14 +8,10 @@
 namespace ordeal::report {
 const char* class_of(Tone tone) {
   switch (tone) {
-    case Tone::good:
-      return "good";
-    case Tone::bad:
-      return "bad";
-    case Tone::warning:
-      return "warn";
-    default:
-      return "plain";
+    case Tone::good: return "good";
+    case Tone::bad: return "bad";
+    case Tone::warning: return "warn";
+    default: return "plain";
   }
 }
 
@@ -79,15 +75,9 @@ std::string chips(const Report& report) {
   if (!report.verdict) return chip(Tone::warning, "state unknown");
   std::string out;
   switch (report.verdict->host) {
-    case model::HostState::clean:
-      out += chip(Tone::good, "host clean");
-      break;
-    case model::HostState::dirty:
-      out += chip(Tone::bad, "HOST NOT CLEAN");
-      break;
-    case model::HostState::untouched:
-      out += chip(Tone::plain, "nothing touched");
-      break;
+    case model::HostState::clean: out += chip(Tone::good, "host clean"); break;
+    case model::HostState::dirty: out += chip(Tone::bad, "HOST NOT CLEAN"); break;
+    case model::HostState::untouched: out += chip(Tone::plain, "nothing touched"); break;
   }
   switch (report.verdict->service) {
     case model::ServiceState::recovered:
@@ -128,8 +118,7 @@ std::string head(const Report& report) {
     if (!text.empty()) out += fmt::format("<span>{} {}</span>", name, xml(printable(text)));
   };
   item("owner", about.owner);
-  for (const auto& [name, url] : about.links)
-    out += "<span>" + link(name, url) + "</span>";
+  for (const auto& [name, url] : about.links) out += "<span>" + link(name, url) + "</span>";
   item("started by", about.user + (about.started_by.empty() ? "" : " (" + about.started_by + ")"));
   item("seed", about.seed);
   item("git", about.git);
@@ -144,9 +133,8 @@ std::string held_words(const Report& report) {
   const auto held = std::count_if(rows.begin(), rows.end(), [](const ConditionRow* row) {
     return row->truth() == model::Truth::holds;
   });
-  const auto seen = std::count_if(report.steps.begin(), report.steps.end(), [](const StepRow& row) {
-    return row.seen == model::Seen::yes;
-  });
+  const auto seen = std::count_if(report.steps.begin(), report.steps.end(),
+                                  [](const StepRow& row) { return row.seen == model::Seen::yes; });
   std::string text = fmt::format("{} of {} conditions held, {} of {} faults seen to take hold.",
                                  held, rows.size(), seen, report.steps.size());
   for (const ConditionRow* row : rows) {
@@ -166,9 +154,7 @@ std::string why(const Report& report) {
   return "<section class=\"card why\"><h2>Why</h2><p>" + xml(text + extra) + "</p></section>\n";
 }
 
-std::string cell(const std::string& text) {
-  return "<td class=\"n\">" + xml(text) + "</td>";
-}
+std::string cell(const std::string& text) { return "<td class=\"n\">" + xml(text) + "</td>"; }
 
 std::string word(const std::string& text) {
   return fmt::format("<span class=\"word {}\">{}</span>", class_of(tone_of_word(text)),
@@ -288,8 +274,7 @@ std::string plan(const Report& report) {
       if (!html.empty()) out += fmt::format("<dt>{}</dt><dd>{}</dd>", name, html);
     };
     std::vector<std::string> targets;
-    for (const auto& target : step.targets)
-      targets.push_back(target.text);
+    for (const auto& target : step.targets) targets.push_back(target.text);
     entry("does", listed(step.summary, false));
     entry("targets", fmt::format("{} of {} matched<br>", step.targets.size(), step.matched) +
                          listed(targets, true));
@@ -341,15 +326,11 @@ std::string environment(const Report& report) {
   entry("ordeal", about.version);
   entry("mode", about.mode);
   entry("started", format_wall(about.wall));
-  for (const auto& [name, text] : about.labels)
-    entry("label", name + "=" + text);
-  for (const auto& tag : about.tags)
-    entry("tag", tag);
-  for (const auto& sli : about.slis)
-    entry("SLI", sli.name + ": " + sli.kind + " " + sli.what);
+  for (const auto& [name, text] : about.labels) entry("label", name + "=" + text);
+  for (const auto& tag : about.tags) entry("tag", tag);
+  for (const auto& sli : about.slis) entry("SLI", sli.name + ": " + sli.kind + " " + sli.what);
   for (const auto& host : report.hosts) {
-    for (const auto& text : host.kept)
-      entry("kept", host.host + ": " + text);
+    for (const auto& text : host.kept) entry("kept", host.host + ": " + text);
     for (const auto& text : host.changed_by_others) {
       entry("changed by others", host.host + ": " + text);
     }

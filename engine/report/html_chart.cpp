@@ -18,15 +18,11 @@ constexpr double kWidth = 1000;
 constexpr double kLeft = 52;
 constexpr double kRight = 992;
 
-double end_of(const Report& report) {
-  return std::max(seconds(report.now), 1.0);
-}
+double end_of(const Report& report) { return std::max(seconds(report.now), 1.0); }
 double x_of(const Report& report, double t) {
   return kLeft + std::clamp(t / end_of(report), 0.0, 1.0) * (kRight - kLeft);
 }
-double x_of(const Report& report, Duration t) {
-  return x_of(report, seconds(t));
-}
+double x_of(const Report& report, Duration t) { return x_of(report, seconds(t)); }
 
 // ---- SVG ----------------------------------------------------------------------------------------
 
@@ -87,8 +83,7 @@ class ChartSvg {
   std::string draw() {
     std::string out = open_svg(height_, chart_.title + ", " + chart_.what);
     out += bands(report_, height_) + phase_edges(report_, height_) + grid() + gaps();
-    for (const Trace& trace : chart_.traces)
-      out += line(trace, "l");
+    for (const Trace& trace : chart_.traces) out += line(trace, "l");
     out += limits();
     return out + abort_line(report_, height_) + cursor(height_) + "</svg>";
   }
@@ -239,8 +234,8 @@ std::string phase_strip(const Report& report) {
     const double x = x_of(report, report.abort->at);
     const bool left = x > 700;
     out += fmt::format("<text class=\"aborttext\" x=\"{:.1f}\" y=\"13\"{}>{} {}</text>",
-                       left ? x - 5 : x + 5, left ? " text-anchor=\"end\"" : "",
-                       stop_word(report), format_at(report.abort->at));
+                       left ? x - 5 : x + 5, left ? " text-anchor=\"end\"" : "", stop_word(report),
+                       format_at(report.abort->at));
   }
   return out + abort_line(report, 18) + cursor(18) + "</svg>";
 }

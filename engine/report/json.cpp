@@ -29,8 +29,7 @@ value time(const std::optional<Duration>& item) {
 
 array texts(const std::vector<std::string>& items) {
   array out;
-  for (const auto& item : items)
-    out.emplace_back(boost::json::string(item));
+  for (const auto& item : items) out.emplace_back(boost::json::string(item));
   return out;
 }
 
@@ -120,8 +119,7 @@ object summaries_of(const Report& report) {
     object by_phase;
     for (const auto& [phase, values] : phases) {
       object numbers;
-      for (const auto& [name, item] : values)
-        numbers[name] = number(item);
+      for (const auto& [name, item] : values) numbers[name] = number(item);
       by_phase[boost::describe::enum_to_string(phase, "?")] = std::move(numbers);
     }
     out[sli] = std::move(by_phase);
@@ -181,11 +179,9 @@ array hosts_of(const Report& report) {
 
 object about_of(const model::RunStarted& about) {
   object links;
-  for (const auto& [name, url] : about.links)
-    links[name] = url;
+  for (const auto& [name, url] : about.links) links[name] = url;
   object labels;
-  for (const auto& [name, text] : about.labels)
-    labels[name] = text;
+  for (const auto& [name, text] : about.labels) labels[name] = text;
   return {{"hypothesis", about.hypothesis},
           {"owner", about.owner},
           {"links", std::move(links)},

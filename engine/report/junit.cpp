@@ -53,16 +53,11 @@ Duration length_of(const Report& report, model::Phase phase) {
 
 const char* list_name(model::ConditionList list) {
   switch (list) {
-    case model::ConditionList::steady_state:
-      return "steady state";
-    case model::ConditionList::during:
-      return "during";
-    case model::ConditionList::expect:
-      return "expect";
-    case model::ConditionList::abort_if:
-      return "abort if";
-    case model::ConditionList::wait:
-      return "wait until";
+    case model::ConditionList::steady_state: return "steady state";
+    case model::ConditionList::during: return "during";
+    case model::ConditionList::expect: return "expect";
+    case model::ConditionList::abort_if: return "abort if";
+    case model::ConditionList::wait: return "wait until";
   }
   return "condition";
 }
@@ -180,19 +175,13 @@ void add_host_and_run(Suite& suite, const Report& report) {
       report.verdict ? static_cast<model::Exit>(report.verdict->exit) : model::Exit::error;
   run.message = headline_word(report) + ": " + reason(report);
   switch (exit) {
-    case model::Exit::upheld:
-      break;
+    case model::Exit::upheld: break;
     case model::Exit::refused:
-    case model::Exit::unsteady:
-      run.outcome = Outcome::skipped;
-      break;
+    case model::Exit::unsteady: run.outcome = Outcome::skipped; break;
     case model::Exit::violated:
     case model::Exit::aborted:
-    case model::Exit::not_recovered:
-      run.outcome = Outcome::failure;
-      break;
-    default:
-      run.outcome = Outcome::error;
+    case model::Exit::not_recovered: run.outcome = Outcome::failure; break;
+    default: run.outcome = Outcome::error;
   }
   run.type = report.verdict ? report.verdict->exit_name : "unfinished";
   run.details = second_line(report) + "\n";
@@ -283,8 +272,7 @@ std::string to_xml(const Suite& suite) {
     }
     out += "    </properties>\n";
   }
-  for (const Case& one : suite.cases)
-    out += to_xml(one, suite.name);
+  for (const Case& one : suite.cases) out += to_xml(one, suite.name);
   if (!suite.output.empty()) {
     out += "    <system-out>" + xml(suite.output) + "</system-out>\n";
   }
@@ -295,10 +283,8 @@ std::string to_xml(const Suite& suite) {
 
 std::string to_junit(std::span<const Report> reports, std::span<const NotRun> not_run) {
   std::vector<Suite> suites;
-  for (const Report& report : reports)
-    suites.push_back(suite_of(report));
-  for (const NotRun& file : not_run)
-    suites.push_back(suite_of(file));
+  for (const Report& report : reports) suites.push_back(suite_of(report));
+  for (const NotRun& file : not_run) suites.push_back(suite_of(file));
   make_unique(suites);
   int tests = 0, failures = 0, errors = 0, skipped = 0;
   Duration time{};

@@ -5,9 +5,7 @@
 namespace ordeal::report {
 namespace {
 
-bool begins_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-}
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
 }  // namespace
 
@@ -72,15 +70,12 @@ std::string paint(const Style& style, Tone tone, std::string_view text) {
 Tone tone_of(const Report& report) {
   if (!report.verdict) return Tone::warning;
   switch (static_cast<model::Exit>(report.verdict->exit)) {
-    case model::Exit::upheld:
-      return Tone::good;
+    case model::Exit::upheld: return Tone::good;
     case model::Exit::inconclusive:
     case model::Exit::interrupted:
     case model::Exit::refused:
-    case model::Exit::unsteady:
-      return Tone::warning;
-    default:
-      return Tone::bad;
+    case model::Exit::unsteady: return Tone::warning;
+    default: return Tone::bad;
   }
 }
 

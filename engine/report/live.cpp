@@ -20,9 +20,7 @@ struct Section {
 class Screen {
  public:
   Screen(const Report& report, const Style& style, Duration now, int width, int height)
-      : report_(report),
-        style_(style),
-        now_(now),
+      : report_(report), style_(style), now_(now),
         width_(static_cast<std::size_t>(std::clamp(width, 40, 100))),
         height_(static_cast<std::size_t>(std::max(height, 8))) {}
 
@@ -194,8 +192,7 @@ Lines Screen::condition_lines() const {
                     status ? printable(status->measured_text) : "", spark(row)});
   }
   if (!wide()) {
-    for (auto& row : rows)
-      row.pop_back();
+    for (auto& row : rows) row.pop_back();
   }
   return table({{false, 4}, {false, 28}, {true, 10}, {true, 14}, {true, 12}, {false, 20}}, rows);
 }
@@ -275,13 +272,11 @@ std::size_t Screen::active() const {
 Lines Screen::fit(std::vector<Section> sections, std::string footer) const {
   const auto total = [&](std::size_t gaps) {
     std::size_t lines = 1 + gaps;
-    for (const auto& section : sections)
-      lines += section.lines.size();
+    for (const auto& section : sections) lines += section.lines.size();
     return lines;
   };
   std::size_t gaps = sections.size();
-  while (gaps > 0 && total(gaps) > height_)
-    --gaps;
+  while (gaps > 0 && total(gaps) > height_) --gaps;
   while (total(gaps) > height_) {
     auto longest = std::max_element(sections.begin(), sections.end(), [](auto& a, auto& b) {
       return a.lines.size() - std::min(a.least, a.lines.size()) <
@@ -292,8 +287,7 @@ Lines Screen::fit(std::vector<Section> sections, std::string footer) const {
   }
   Lines out;
   for (const auto& section : sections) {
-    for (const auto& line : section.lines)
-      out.push_back(cut(line, width_));
+    for (const auto& line : section.lines) out.push_back(cut(line, width_));
     if (gaps > 0) {
       out.emplace_back();
       --gaps;
@@ -324,8 +318,7 @@ Lines Screen::colored(const Lines& lines, std::size_t column) const {
 }
 
 Lines indented(Lines lines, std::size_t by) {
-  for (auto& line : lines)
-    line.insert(0, by, ' ');
+  for (auto& line : lines) line.insert(0, by, ' ');
   return lines;
 }
 
@@ -348,10 +341,9 @@ Lines Screen::running() {
   std::erase_if(sections, [](const Section& section) { return section.lines.empty(); });
   const bool touched = report_.touched();
   const std::size_t changes = active();
-  const std::string right =
-      !touched       ? ""
-      : changes == 0 ? "host: nothing changed"
-                     : "host: " + counted(changes, "change");
+  const std::string right = !touched       ? ""
+                            : changes == 0 ? "host: nothing changed"
+                                           : "host: " + counted(changes, "change");
   const std::string left = touched ? " ctrl-C: put everything back and stop"
                                    : " nothing has been touched yet, ctrl-C leaves everything as "
                                      "it is";
@@ -394,14 +386,12 @@ Lines Screen::aborting() {
   std::vector<Section> sections;
   std::string head = report_.abort ? stop_line() : " PUTTING EVERYTHING BACK";
   bool failed = report_.host_dirty();
-  for (const StepRow& row : report_.steps)
-    failed |= row.revert_failures > 0 && !row.reverted;
+  for (const StepRow& row : report_.steps) failed |= row.revert_failures > 0 && !row.reverted;
   if (failed) {
     head = " HOST NOT CLEAN: an undo failed and is tried again";
   }
   Section top{{title()}, 2};
-  for (auto& line : wrap(head, width_, 3))
-    top.lines.push_back(std::move(line));
+  for (auto& line : wrap(head, width_, 3)) top.lines.push_back(std::move(line));
   sections.push_back(std::move(top));
   Section undo{undo_lines(), 2};
   if (report_.abort && report_.abort->latency) {

@@ -16,8 +16,7 @@ std::string mark_of(const std::string& word) {
 std::string code_block(const std::string& text) {
   // Longer than any run of backticks inside.
   std::string fence = "```";
-  while (text.find(fence) != std::string::npos)
-    fence += "`";
+  while (text.find(fence) != std::string::npos) fence += "`";
   return fence + "sh\n" + text + fence + "\n";
 }
 
@@ -105,8 +104,7 @@ std::vector<std::string> to_annotations(const Report& report) {
   if (good) return out;
   if (report.host_dirty()) {
     std::string message = second_line(report);
-    for (const auto& item : report.residue())
-      message += "\n" + item.what + ": " + item.command;
+    for (const auto& item : report.residue()) message += "\n" + item.what + ": " + item.command;
     out.push_back(annotation("error", report.about.file, 0, "HOST NOT CLEAN", message));
   }
   for (const ConditionRow& row : report.conditions) {

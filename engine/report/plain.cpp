@@ -8,9 +8,7 @@
 
 namespace ordeal::report {
 
-void PlainLog::star(std::string text) {
-  out_.push_back("* " + std::move(text));
-}
+void PlainLog::star(std::string text) { out_.push_back("* " + std::move(text)); }
 
 void PlainLog::line(std::string text) {
   if (volume_ == Volume::normal) out_.push_back("  " + std::move(text));
@@ -22,9 +20,7 @@ std::string PlainLog::place_of(const std::string& condition) const {
   return fmt::format("   {}:{}", file_name(printable(row->info.place.file)), row->info.place.line);
 }
 
-std::string PlainLog::at() const {
-  return format_at(report().now, 0) + " ";
-}
+std::string PlainLog::at() const { return format_at(report().now, 0) + " "; }
 
 std::vector<std::string> PlainLog::feed(const model::Event& event) {
   fold_.apply(event);
@@ -87,11 +83,9 @@ void PlainLog::on_plan() {
     text += counted(step.undos.size(), "undo") + ")";
     if (!step.undoable) text += " NOT UNDOABLE";
     star(std::move(text));
-    for (const auto& warning : step.warnings)
-      star("warning: " + printable(warning));
+    for (const auto& warning : step.warnings) star("warning: " + printable(warning));
   }
-  for (const auto& text : report().plan.unchecked)
-    star("not checked: " + printable(text));
+  for (const auto& text : report().plan.unchecked) star("not checked: " + printable(text));
 }
 
 void PlainLog::on_phase(const model::PhaseStarted& event) {
@@ -114,9 +108,8 @@ void PlainLog::on_step(const model::StepChanged& event) {
       report().steps.begin(), report().steps.end(),
       [&](const auto& row) { return row.step == event.step && row.host == event.host; });
   std::string name = printable(found->plan.name);
-  const bool several = std::any_of(
-      report().steps.begin(), report().steps.end(),
-      [&](const auto& row) { return row.host != event.host; });
+  const bool several = std::any_of(report().steps.begin(), report().steps.end(),
+                                   [&](const auto& row) { return row.host != event.host; });
   if (several) name += " on " + printable(event.host);
   const std::string text = event.text.empty() ? "" : ", " + printable(event.text);
   switch (event.state) {
@@ -130,16 +123,12 @@ void PlainLog::on_step(const model::StepChanged& event) {
       return star(at() + name + " reverted" +
                   (event.took > 0us ? " in " + format_short(event.took) : "") +
                   (found->revert_text.empty() ? "" : ", " + found->revert_text));
-    case StepState::failed:
-      return star(at() + name + ": INJECTION FAILED" + text);
-    case StepState::revert_failed:
-      return star(at() + name + ": REVERT FAILED" + text);
-    case StepState::injected:
-      return line(at() + name + " injected, looking for its effect");
+    case StepState::failed: return star(at() + name + ": INJECTION FAILED" + text);
+    case StepState::revert_failed: return star(at() + name + ": REVERT FAILED" + text);
+    case StepState::injected: return line(at() + name + " injected, looking for its effect");
     case StepState::injecting:
     case StepState::reverting:
-    case StepState::removed:
-      return;
+    case StepState::removed: return;
   }
 }
 
@@ -227,8 +216,7 @@ void PlainLog::on_end() {
     star(std::move(text));
   }
   if (report().about.mode == "baseline-only") {
-    for (const std::string& one : measured_lines(report()))
-      star("measured: " + one);
+    for (const std::string& one : measured_lines(report())) star("measured: " + one);
   }
   std::string text = headline_word(report()) + ". " + second_line(report());
   if (report().host_dirty()) text = second_line(report());

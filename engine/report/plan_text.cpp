@@ -14,8 +14,7 @@ class PlanText {
   std::string text() {
     head();
     hosts();
-    for (const auto& step : report_.plan.steps)
-      one_step(step);
+    for (const auto& step : report_.plan.steps) one_step(step);
     conditions();
     limits();
     times();
@@ -76,26 +75,22 @@ void PlanText::one_step(const model::PlannedStep& step) {
               fmt::format("at {} for {}", format_at(step.start, 0), format_duration(step.duration)),
               width_));
   if (!step.why.empty()) labelled("picked by", step.why);
-  for (const auto& text : step.summary)
-    labelled("does", text);
+  for (const auto& text : step.summary) labelled("does", text);
   if (!step.backend.empty()) labelled("by", step.backend);
   if (step.matched > 0) {
     labelled("targets", fmt::format("{} of {} matched", step.targets.size(), step.matched));
   }
-  for (const auto& target : step.targets)
-    labelled("", target.text);
+  for (const auto& target : step.targets) labelled("", target.text);
   for (const auto& change : step.changes) {
-    const bool said = std::find(step.summary.begin(), step.summary.end(), change) !=
-                      step.summary.end();
+    const bool said =
+        std::find(step.summary.begin(), step.summary.end(), change) != step.summary.end();
     if (!said) labelled("change", change);
   }
-  for (const auto& undo : step.undos)
-    labelled("undo", undo);
+  for (const auto& undo : step.undos) labelled("undo", undo);
   if (!step.undoable) {
     labelled("", "NOT UNDOABLE: this step does not put back what it changes", Tone::bad);
   }
-  for (const auto& warning : step.warnings)
-    labelled("warning", warning, Tone::warning);
+  for (const auto& warning : step.warnings) labelled("warning", warning, Tone::warning);
 }
 
 void PlanText::conditions() {
@@ -126,10 +121,8 @@ void PlanText::limits() {
   if (report_.plan.limits.empty() && report_.plan.unchecked.empty()) return;
   line("");
   line(" limits");
-  for (const auto& limit : report_.plan.limits)
-    labelled("", limit);
-  for (const auto& text : report_.plan.unchecked)
-    labelled("unchecked", text, Tone::warning);
+  for (const auto& limit : report_.plan.limits) labelled("", limit);
+  for (const auto& text : report_.plan.unchecked) labelled("unchecked", text, Tone::warning);
 }
 
 void PlanText::times() {

@@ -11,9 +11,7 @@ std::string Series::title() const {
   return host ? printable(sli) + " (" + printable(*host) + ")" : printable(sli);
 }
 
-bool StepRow::active() const {
-  return injecting.has_value() && !reverted;
-}
+bool StepRow::active() const { return injecting.has_value() && !reverted; }
 
 const PhaseSpan* Report::phase(model::Phase wanted) const {
   const auto found = std::find_if(phases.rbegin(), phases.rend(),
@@ -203,12 +201,9 @@ std::string word_of(const Report& report, const ConditionRow& row) {
   const auto* status = row.deciding();
   if (status == nullptr) return report.verdict ? "????" : "--";
   switch (status->truth) {
-    case model::Truth::holds:
-      return "ok";
-    case model::Truth::broken:
-      return "FAIL";
-    case model::Truth::unknown:
-      return report.verdict || status->final ? "????" : "--";
+    case model::Truth::holds: return "ok";
+    case model::Truth::broken: return "FAIL";
+    case model::Truth::unknown: return report.verdict || status->final ? "????" : "--";
   }
   return "--";
 }
@@ -216,9 +211,8 @@ std::string word_of(const Report& report, const ConditionRow& row) {
 }  // namespace
 
 std::vector<std::string> measured_lines(const Report& report) {
-  constexpr std::array kShown = {"success", "p50",    "p90",    "p95",     "p99",
-                                 "max",     "outage", "mean",   "min",     "value",
-                                 "restarts"};
+  constexpr std::array kShown = {"success", "p50",  "p90", "p95",   "p99",     "max",
+                                 "outage",  "mean", "min", "value", "restarts"};
   std::vector<std::string> out;
   for (const auto& [sli, phases] : report.summaries) {
     const auto values = phases.find(model::Phase::baseline);

@@ -43,8 +43,7 @@ class Finished {
 
 void Finished::labelled(std::string_view label, const std::string& text) {
   const std::string start = pad(" " + std::string(label), kLabel);
-  for (const auto& part : wrap(start + text, width_, kLabel))
-    line(part);
+  for (const auto& part : wrap(start + text, width_, kLabel)) line(part);
 }
 
 void Finished::head() {
@@ -56,12 +55,10 @@ void Finished::head() {
   line(" " + paint(style_, tone_of(report_), word) + rest);
   const bool left = !report_.residue().empty();
   const std::string second = " " + second_line(report_) + (left ? " See the end." : "");
-  for (const auto& part : wrap(second, width_, 1))
-    line(part);
+  for (const auto& part : wrap(second, width_, 1)) line(part);
   const bool upheld = report_.verdict && report_.verdict->exit == 0;
   if (!upheld && !reason(report_).empty()) {
-    for (const auto& part : wrap(" because " + reason(report_), width_, 9))
-      line(part);
+    for (const auto& part : wrap(" because " + reason(report_), width_, 9)) line(part);
   }
   if (report_.events_lost) line(" WARNING: events are missing: this report is not complete.");
   line("");
@@ -78,8 +75,7 @@ void Finished::conditions() {
   std::vector<std::vector<std::string>> cell_rows;
   const bool after = report_.phase(model::Phase::recovery) != nullptr;
   cell_rows.push_back({"", "", "before", fault != nullptr ? during : "", "bound",
-                       after ? "after" : "",
-                       fault != nullptr ? "worst moment" : ""});
+                       after ? "after" : "", fault != nullptr ? "worst moment" : ""});
   for (const ConditionRow* row : rows) {
     const Cells one = cells(report_, *row);
     const auto* status = row->deciding();
@@ -120,12 +116,9 @@ void Finished::measured() {
 
 std::string seen_words(const StepRow& row) {
   switch (row.seen) {
-    case model::Seen::yes:
-      return "effect seen";
-    case model::Seen::no:
-      return "EFFECT NOT SEEN";
-    case model::Seen::not_yet:
-      return "effect not shown yet";
+    case model::Seen::yes: return "effect seen";
+    case model::Seen::no: return "EFFECT NOT SEEN";
+    case model::Seen::not_yet: return "effect not shown yet";
   }
   return {};
 }
@@ -191,8 +184,7 @@ void Finished::safety() {
     }
     if (!host.kept.empty()) {
       std::string kept;
-      for (const auto& item : host.kept)
-        kept += (kept.empty() ? "" : ", ") + printable(item);
+      for (const auto& item : host.kept) kept += (kept.empty() ? "" : ", ") + printable(item);
       labelled("", "kept on " + printable(host.host) + ": " + kept);
     }
   }

@@ -11,28 +11,17 @@ std::string headline_word(const Report& report) {
   if (!report.verdict) return "UNFINISHED";
   const bool measured_only = report.about.mode == "baseline-only";
   switch (static_cast<model::Exit>(report.verdict->exit)) {
-    case model::Exit::upheld:
-      return measured_only ? "STEADY" : "UPHELD";
-    case model::Exit::violated:
-      return "VIOLATED";
-    case model::Exit::invalid:
-      return "INVALID";
-    case model::Exit::refused:
-      return "REFUSED";
-    case model::Exit::unsteady:
-      return "NOT STEADY";
-    case model::Exit::aborted:
-      return "ABORTED";
-    case model::Exit::inconclusive:
-      return "INCONCLUSIVE";
-    case model::Exit::interrupted:
-      return "INTERRUPTED";
-    case model::Exit::error:
-      return "ERROR";
-    case model::Exit::dirty:
-      return "HOST NOT CLEAN";
-    case model::Exit::not_recovered:
-      return "NOT RECOVERED";
+    case model::Exit::upheld: return measured_only ? "STEADY" : "UPHELD";
+    case model::Exit::violated: return "VIOLATED";
+    case model::Exit::invalid: return "INVALID";
+    case model::Exit::refused: return "REFUSED";
+    case model::Exit::unsteady: return "NOT STEADY";
+    case model::Exit::aborted: return "ABORTED";
+    case model::Exit::inconclusive: return "INCONCLUSIVE";
+    case model::Exit::interrupted: return "INTERRUPTED";
+    case model::Exit::error: return "ERROR";
+    case model::Exit::dirty: return "HOST NOT CLEAN";
+    case model::Exit::not_recovered: return "NOT RECOVERED";
   }
   return "UNKNOWN";
 }
@@ -48,10 +37,8 @@ std::string machine_sentence(const Report& report) {
     case model::HostState::clean:
       return report.plan.steps.size() > 1 && report.hosts.size() > 1 ? "All hosts clean."
                                                                      : "Host clean.";
-    case model::HostState::untouched:
-      return "Nothing was touched.";
-    case model::HostState::dirty:
-      break;
+    case model::HostState::untouched: return "Nothing was touched.";
+    case model::HostState::dirty: break;
   }
   const std::size_t left = report.residue().size();
   if (left == 0) return "HOST NOT CLEAN.";
@@ -129,8 +116,7 @@ std::string reason(const Report& report) {
 std::string format_at(Duration at, int decimals) {
   // Rounded down: a time is never shown before its event, and 59.96 s is not 60.0 s.
   std::int64_t unit = 1'000'000;
-  for (int i = 0; i < decimals; ++i)
-    unit /= 10;
+  for (int i = 0; i < decimals; ++i) unit /= 10;
   const std::int64_t us = at.count() / unit * unit;
   const std::int64_t seconds = us / 1'000'000;
   std::string out = seconds >= 3600 ? fmt::format("+{}:{:02}:{:02}", seconds / 3600,

@@ -53,8 +53,7 @@ std::string mode_text(Mode mode) {
 
 }  // namespace
 
-RunStarted about(const Experiment& experiment, const Options& options,
-                 const probe::Judge& judge) {
+RunStarted about(const Experiment& experiment, const Options& options, const probe::Judge& judge) {
   RunStarted out = options.about;
   out.run = options.run_id;
   out.name = experiment.name;

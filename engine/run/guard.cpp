@@ -126,19 +126,18 @@ void Run::on_step_reverted(Member& member, const wire::StepReverted& reverted) {
   for (const wire::UndoResult& undo : reverted.undos) {
     if (undo.ok && !reverted.ok) continue;
     if (!changed.text.empty()) changed.text += ", ";
-    changed.text += undo.ok ? undo.text
-                            : fmt::format("{}: {}; by hand: {}", undo.what, undo.text,
-                                          undo.command);
+    changed.text += undo.ok
+                        ? undo.text
+                        : fmt::format("{}: {}; by hand: {}", undo.what, undo.text, undo.command);
   }
   emit(changed);
   if (reverted.ok) member.active.erase(reverted.step);
   // A step that could not be injected is told by the answer to that order, with the reason.
-  const bool answered = reverted.why == "ordered" || reverted.why == "not injected" ||
-                        reverted.why == "not ready";
+  const bool answered =
+      reverted.why == "ordered" || reverted.why == "not injected" || reverted.why == "not ready";
   if (!answered && !stop_) {
-    stop(AbortCause::executor,
-         said_of(member, fmt::format("{} was reverted by the executor: {}",
-                                     name_of(reverted.step), reverted.why)));
+    stop(AbortCause::executor, said_of(member, fmt::format("{} was reverted by the executor: {}",
+                                                           name_of(reverted.step), reverted.why)));
   }
 }
 

@@ -1,6 +1,6 @@
 // Which hosts a run needs, and the wires to them.
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/os/group.hpp"
 #include "engine/run/state.hpp"
@@ -78,8 +78,9 @@ Result<std::vector<Side>> Run::sides_of(const Step& step) const {
   std::vector<Side> out;
   if (!step.hosts && !step.between) {
     if (!inventory.file.empty()) {
-      return Error(Code::refused, "with an inventory a target must say which hosts it means: "
-                                  "target: { hosts: { names: [...] } }, or labels");
+      return Error(Code::refused,
+                   "with an inventory a target must say which hosts it means: "
+                   "target: { hosts: { names: [...] } }, or labels");
     }
     Side only;
     only.candidates.push_back(&inventory.hosts.front());
@@ -88,8 +89,9 @@ Result<std::vector<Side>> Run::sides_of(const Step& step) const {
     return out;
   }
   if (inventory.file.empty()) {
-    return Error(Code::refused, "it names hosts, which are in an inventory: give it with "
-                                "--inventory FILE");
+    return Error(Code::refused,
+                 "it names hosts, which are in an inventory: give it with "
+                 "--inventory FILE");
   }
   if (step.hosts) {
     TRY(Side side, side_of(step, *step.hosts));

@@ -19,12 +19,12 @@ struct Member {
   std::string name;  // in events: the inventory's, or what the machine calls itself
   std::unique_ptr<fleet::Executor> executor;
   wire::HelloFact hello;
-  bool target = false;            // a step picked it; else it is only looked at
-  std::set<std::string> active;   // steps injected, not yet reverted
-  bool touched = false;           // an injection was ordered
-  int on_probation = 0;           // network faults whose control path has not answered yet
+  bool target = false;           // a step picked it; else it is only looked at
+  std::set<std::string> active;  // steps injected, not yet reverted
+  bool touched = false;          // an injection was ordered
+  int on_probation = 0;          // network faults whose control path has not answered yet
   BootTime last_renewal{};
-  bool checked = false;           // and found as it is; a lost wire is no news any more
+  bool checked = false;  // and found as it is; a lost wire is no news any more
   bool lost = false;
   std::string lost_text;
   std::optional<wire::HostReport> parting;  // the last word of a worker that left by itself

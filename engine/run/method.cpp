@@ -1,9 +1,9 @@
 // The method: inject, see the effect, hold, revert; one after another or in parallel.
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <fmt/format.h>
 
 #include "engine/base/scope.hpp"
 #include "engine/os/group.hpp"

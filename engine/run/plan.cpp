@@ -130,8 +130,8 @@ Result<std::vector<Site>> Run::choose_sites(const Step& step, const std::vector<
   std::string elsewhere;
   for (const Site& site : prepared) {
     if (site.prepared.plan.not_here.empty()) continue;
-    elsewhere += (elsewhere.empty() ? "" : "; ") + site.member->name + ": " +
-                 site.prepared.plan.not_here;
+    elsewhere +=
+        (elsewhere.empty() ? "" : "; ") + site.member->name + ": " + site.prepared.plan.not_here;
   }
   std::vector<Site> out;
   for (const Side& side : sides) {
@@ -208,8 +208,8 @@ void Run::host_shares(const Limit& line) const {
       if (std::find(all.begin(), all.end(), site.member->entry) != all.end()) ++picked;
     }
     const Ppm share{picked * 1'000'000 / matched};
-    line(fmt::format("host_share {} ({} of {} is {} in {})", format_percent(limit), picked,
-                     matched, format_percent(share), step->name),
+    line(fmt::format("host_share {} ({} of {} is {} in {})", format_percent(limit), picked, matched,
+                     format_percent(share), step->name),
          share > limit);
   }
 }

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/os/group.hpp"
 #include "engine/run/state.hpp"
@@ -162,9 +162,9 @@ Task<void> Run::revert_host(Member& member) {
 }
 
 Task<void> Run::recovery() {
-  const bool by_person = stop_ && (stop_->cause == AbortCause::person ||
-                                   stop_->cause == AbortCause::halt ||
-                                   stop_->cause == AbortCause::suspended);
+  const bool by_person =
+      stop_ && (stop_->cause == AbortCause::person || stop_->cause == AbortCause::halt ||
+                stop_->cause == AbortCause::suspended);
   if (by_person || experiment_.steady_state.empty()) co_return;
   enter(Phase::recovery, experiment_.recovery.within);
   const BootTime begun = now();

@@ -24,7 +24,7 @@ struct Options {
   Mode mode = Mode::run;
   bool stop_on_violation = false;
   Duration effect_timeout = 5s;
-  Duration lease = 5s;         // local wires; renewed every `renew`
+  Duration lease = 5s;  // local wires; renewed every `renew`
   Duration renew = 1s;
   Duration remote_lease = 15s;
   Duration remote_renew = 5s;
@@ -51,7 +51,8 @@ struct Surroundings {
   const model::Inventory& inventory;  // at least one host; outlives the run
   // Opens the wire to the executor of one of them.
   std::function<Task<Result<std::unique_ptr<fleet::Executor>>>(const model::InventoryHost&,
-                                                               fleet::Pushed)> connect;
+                                                               fleet::Pushed)>
+      connect;
 };
 
 Task<model::Verdict> run_experiment(const model::Experiment& experiment, Options options,

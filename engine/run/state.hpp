@@ -153,13 +153,13 @@ class Run {
   model::Phase phase_ = model::Phase::read;
   std::optional<model::AbortDecided> stop_;
   BootTime stop_sample_time_{};
-  bool ending_ = false;       // the method ends before its time, without an abort
+  bool ending_ = false;  // the method ends before its time, without an abort
   bool refused_ = false;
   bool fault_begun_ = false;
   bool fault_ended_ = false;
   bool armed_ = false;
-  bool watching_ = false;     // abort reasons count
-  bool leaving_ = false;      // everything is put back; a lost executor is no news any more
+  bool watching_ = false;  // abort reasons count
+  bool leaving_ = false;   // everything is put back; a lost executor is no news any more
   std::map<std::size_t, std::int64_t> completed_;  // samples scheduled in the baseline, by SLI
   BootTime baseline_begin_{};
   BootTime baseline_end_{};

@@ -37,10 +37,10 @@ void VerdictFold::take(const ConditionStatus& status) {
   if (!status.final || status.phase != Phase::fault) return;
   const auto info = conditions_.find(status.id);
   const std::string text = info == conditions_.end() ? status.id : info->second.text;
-  std::string why = status.measured_text.empty()
-                        ? text
-                        : fmt::format("{}: was {}, allowed {}", text, status.measured_text,
-                                      status.bound_text);
+  std::string why =
+      status.measured_text.empty()
+          ? text
+          : fmt::format("{}: was {}, allowed {}", text, status.measured_text, status.bound_text);
   if (!status.problem.empty()) why += " (" + status.problem + ")";
   judged_.push_back({status.id, status.truth, std::move(why)});
 }
@@ -57,8 +57,8 @@ void VerdictFold::take(const StepChanged& step) {
     default: break;
   }
   const bool reads_effect = step.state == StepState::injected ||
-                            step.state == StepState::verified ||
-                            step.state == StepState::effect || step.state == StepState::reverted;
+                            step.state == StepState::verified || step.state == StepState::effect ||
+                            step.state == StepState::reverted;
   // Once seen it stays seen, as an effect may be over before the step is; but what certainly acts
   // no longer, such as a burner that somebody killed, did not act for the time that was judged.
   const bool lost = reads_effect && facts.seen == Seen::yes && step.seen == Seen::no;

@@ -133,8 +133,8 @@ class FieldReader {
       const char* end = text_.data() + text_.size();
       const auto [stop, bad] = std::from_chars(text_.data() + at_, end, step);
       if (bad != std::errc{} || step < 1 || step > field_.highest) {
-        return problem(at_, fmt::format("{}: expected a step from 1 to {}", field_.name,
-                                        field_.highest));
+        return problem(
+            at_, fmt::format("{}: expected a step from 1 to {}", field_.name, field_.highest));
       }
       at_ = static_cast<std::size_t>(stop - text_.data());
     }
@@ -266,10 +266,10 @@ std::optional<TextProblem> parse_cron(std::string_view text, Cron& out) {
   }
   if (words.size() != kFields.size()) {
     const std::size_t at = words.size() > 5 ? words[5].offset : text.size();
-    return TextProblem{at, fmt::format("expected five fields: minute, hour, day of month, month, "
-                                       "day of week; found {}{}",
-                                       words.size(),
-                                       words.size() == 6 ? "; there are no seconds" : "")};
+    return TextProblem{
+        at, fmt::format("expected five fields: minute, hour, day of month, month, "
+                        "day of week; found {}{}",
+                        words.size(), words.size() == 6 ? "; there are no seconds" : "")};
   }
   std::array<std::bitset<60>, 5> bits;
   for (std::size_t i = 0; i < kFields.size(); ++i) {

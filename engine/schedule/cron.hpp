@@ -21,10 +21,10 @@ struct TextProblem {
 struct Cron {
   std::bitset<60> minutes;
   std::bitset<24> hours;
-  std::bitset<32> days;    // of the month, from 1
-  std::bitset<13> months;  // from 1
-  std::bitset<7> weekdays; // 0 is Sunday
-  bool any_day = false;      // the field begins with `*`
+  std::bitset<32> days;     // of the month, from 1
+  std::bitset<13> months;   // from 1
+  std::bitset<7> weekdays;  // 0 is Sunday
+  bool any_day = false;     // the field begins with `*`
   bool any_weekday = false;
   // The minute or the hour begins with `*`: it follows the wall clock, so it fires in both of two
   // repeated hours and in none that is skipped. Else it is for fixed times: once a day each, at the

@@ -58,8 +58,8 @@ WallTime Firings::next_random(const Random& random, WallTime after) {
     WallTime when = last_ + std::max<Duration>(gap, 1s);
     if (!schedule_.windows.empty() && !closes(schedule_, when)) {
       if (const auto opening = next_opening(schedule_, when)) {
-        const Duration into = share_of(opening->end - opening->begin,
-                                       draw_share(random.seed, 2 * drawn_ + 1));
+        const Duration into =
+            share_of(opening->end - opening->begin, draw_share(random.seed, 2 * drawn_ + 1));
         when = opening->begin + into;
       }
     }
@@ -106,8 +106,8 @@ std::vector<Forecast> forecast(const Calendar& calendar, WallTime from, WallTime
       }
     }
     if (first == nullptr) break;
-    Forecast row{*first->when, first->schedule,
-                 forbidden(calendar, *first->schedule, *first->when), false};
+    Forecast row{*first->when, first->schedule, forbidden(calendar, *first->schedule, *first->when),
+                 false};
     row.forbidden = !row.note.empty();
     if (row.note.empty() && first->schedule->leashed) row.note = "leashed: plans only";
     out.push_back(std::move(row));

@@ -148,8 +148,8 @@ std::optional<Moment> moment_of(std::string_view text) {
   out.utc = text.size() == 16;
   if (text[8] != 'T' || (out.utc && text[15] != 'Z') || !hour || !minute || !second) return {};
   if (*hour > 23 || *minute > 59 || *second > 60) return {};
-  out.local += std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-               std::chrono::seconds(*second);
+  out.local +=
+      std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second);
   return out;
 }
 
@@ -181,10 +181,10 @@ std::optional<Duration> duration_of(std::string_view text) {
 // Properties that say nothing about when an event is.
 bool is_harmless(const std::string& name) {
   static const std::set<std::string> kNames = {
-      "UID",        "DTSTAMP",  "CREATED",     "LAST-MODIFIED", "SEQUENCE", "SUMMARY",
+      "UID",         "DTSTAMP",  "CREATED",    "LAST-MODIFIED", "SEQUENCE", "SUMMARY",
       "DESCRIPTION", "LOCATION", "CATEGORIES", "CLASS",         "TRANSP",   "STATUS",
-      "ORGANIZER",  "ATTENDEE", "URL",         "PRIORITY",      "COMMENT",  "CONTACT",
-      "GEO",        "ATTACH",   "RESOURCES",   "RELATED-TO",    "COLOR",    "IMAGE"};
+      "ORGANIZER",   "ATTENDEE", "URL",        "PRIORITY",      "COMMENT",  "CONTACT",
+      "GEO",         "ATTACH",   "RESOURCES",  "RELATED-TO",    "COLOR",    "IMAGE"};
   return kNames.contains(name) || name.starts_with("X-");
 }
 
@@ -235,8 +235,8 @@ class Reader {
             std::optional<Zone>& zone) {
     const auto read = moment_of(text);
     if (!read) {
-      problem(property.line, fmt::format("{}: '{}' is no date or time", property.name,
-                                         printable(text, 40)));
+      problem(property.line,
+              fmt::format("{}: '{}' is no date or time", property.name, printable(text, 40)));
       return false;
     }
     moment = *read;
@@ -307,8 +307,8 @@ class Reader {
       out.length = moment.local - out.begin;
     }
     if (alike && out.length > 0s) return true;
-    problem(end->line, alike ? "DTEND: this is not after DTSTART"
-                             : "DTEND: of another kind than DTSTART");
+    problem(end->line,
+            alike ? "DTEND: this is not after DTSTART" : "DTEND: of another kind than DTSTART");
     return false;
   }
 
@@ -407,10 +407,8 @@ std::optional<local_days> day_of(const Event& event, local_days first, std::int6
   const std::chrono::year_month_day date(first);
   const auto far = static_cast<int>(n) * event.interval;
   switch (event.repeat) {
-    case Repeat::never:
-      return n == 0 ? std::optional(first) : std::nullopt;
-    case Repeat::daily:
-      return first + days(far);
+    case Repeat::never: return n == 0 ? std::optional(first) : std::nullopt;
+    case Repeat::daily: return first + days(far);
     case Repeat::weekly:  // n counts days; weeks are those that begin on Monday
       return first + days(n);
     case Repeat::monthly: {

@@ -18,16 +18,16 @@ enum class Repeat { never, daily, weekly, monthly, yearly };
 // An event with all its occurrences.
 struct Event {
   std::string summary;
-  LocalTime begin{};          // of the first occurrence
-  Duration length{};          // of each: exact, or whole days of the wall when all_day
+  LocalTime begin{};  // of the first occurrence
+  Duration length{};  // of each: exact, or whole days of the wall when all_day
   bool all_day = false;
-  std::optional<Zone> zone;   // none: in that of whoever asks, as all days are
+  std::optional<Zone> zone;  // none: in that of whoever asks, as all days are
   Repeat repeat = Repeat::never;
   int interval = 1;
-  std::array<bool, 7> weekdays{};    // of weekly; 0 is Sunday
-  std::optional<int> count;          // so many occurrences, the first among them
-  std::optional<LocalTime> until;    // the last may begin then; in the zone of `begin`
-  std::vector<LocalTime> except;     // occurrences that are left out, by their begin
+  std::array<bool, 7> weekdays{};  // of weekly; 0 is Sunday
+  std::optional<int> count;        // so many occurrences, the first among them
+  std::optional<LocalTime> until;  // the last may begin then; in the zone of `begin`
+  std::vector<LocalTime> except;   // occurrences that are left out, by their begin
 };
 
 struct IcsProblem {

@@ -65,7 +65,7 @@ enum class Concurrency { forbid, queue, replace };
 
 struct Schedule {
   std::string name;
-  std::string file;  // of the experiment
+  std::string file;    // of the experiment
   model::Place place;  // where the file is named
   std::map<std::string, std::string> vars;
   std::string inventory;  // file with the hosts of the experiment, or empty
@@ -74,7 +74,7 @@ struct Schedule {
   std::vector<Window> windows;  // none: always
   Duration start_deadline = 10s;
   Concurrency concurrency = Concurrency::forbid;
-  bool leashed = false;  // plans and reports, injects nothing
+  bool leashed = false;                    // plans and reports, injects nothing
   std::map<std::string, int> pause_after;  // names of exits, and so many of them
   // From the start of a run until its faults are over; known to who has read the experiment.
   Duration length{};

@@ -28,7 +28,7 @@ struct Decision {
 
 // Where one schedule stands.
 struct Standing {
-  WallTime decided{};  // every firing up to here was decided
+  WallTime decided{};               // every firing up to here was decided
   std::optional<WallTime> running;  // the firing whose run goes on
   bool interrupted = false;         // and was told to end
   std::optional<WallTime> waiting;  // the firing that is next when that has ended

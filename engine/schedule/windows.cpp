@@ -147,8 +147,8 @@ std::optional<WallTime> closes(const Schedule& schedule, WallTime now) {
   for (const local_days day : {today - days(1), today}) {
     for (const Window& window : schedule.windows) {
       if (!applies(window, day)) continue;
-      const minutes length = window.end > window.begin ? window.end - window.begin
-                                                       : window.end + kDay - window.begin;
+      const minutes length =
+          window.end > window.begin ? window.end - window.begin : window.end + kDay - window.begin;
       const LocalTime begin = day + window.begin;
       if (local < begin || local >= begin + length) continue;
       // A repeated hour at the end: the wall shows the end for the first time.
@@ -166,9 +166,8 @@ std::optional<Opening> next_opening(const Schedule& schedule, WallTime after) {
     for (const Window& window : schedule.windows) {
       if (!applies(window, day)) continue;
       const bool wraps = window.end <= window.begin;
-      const Opening opening{
-          moment(schedule.zone, day + window.begin),
-          moment(schedule.zone, day + window.end + (wraps ? days(1) : days(0)))};
+      const Opening opening{moment(schedule.zone, day + window.begin),
+                            moment(schedule.zone, day + window.end + (wraps ? days(1) : days(0)))};
       if (opening.begin <= after || opening.end <= opening.begin) continue;
       if (!out || opening.begin < out->begin) out = opening;
     }

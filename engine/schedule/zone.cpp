@@ -142,9 +142,9 @@ std::optional<LocalTime> parse_local(std::string_view text) {
 }
 
 Result<WallTime> parse_instant(std::string_view text) {
-  const Error wrong(Code::invalid,
-                    fmt::format("expected a time such as 2026-11-21T02:30:00Z, found '{}'",
-                                printable(text, 60)));
+  const Error wrong(
+      Code::invalid,
+      fmt::format("expected a time such as 2026-11-21T02:30:00Z, found '{}'", printable(text, 60)));
   const auto day = parse_date(text.substr(0, 10));
   if (!day) return wrong;
   const auto midnight = std::chrono::sys_days(*day).time_since_epoch();

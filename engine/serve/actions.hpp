@@ -14,7 +14,7 @@ namespace ordeal::serve {
 
 // An experiment that came over the API.
 struct Submission {
-  std::string text;  // YAML
+  std::string text;                      // YAML
   std::string file = "experiment.yaml";  // how problems and reports name it
   std::map<std::string, std::string> vars;
   std::string mode = "run";  // "baseline-only", "control"

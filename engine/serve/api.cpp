@@ -39,9 +39,8 @@ boost::json::object object_of(const RunRow& row) {
         {"reason", record.reason}};
   }
   if (row.state == RunState::ended) {
-    out["verdict"] = boost::json::object{{"hypothesis", record.hypothesis},
-                                         {"host", record.host},
-                                         {"service", record.service}};
+    out["verdict"] = boost::json::object{
+        {"hypothesis", record.hypothesis}, {"host", record.host}, {"service", record.service}};
   }
   return out;
 }

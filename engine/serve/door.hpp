@@ -27,9 +27,9 @@ struct Door {
 struct Claims {
   std::string_view method;
   std::string_view host;
-  std::string_view origin;         // empty: none
-  std::string_view fetch_site;     // Sec-Fetch-Site; empty: none
-  std::string_view fetch_mode;     // Sec-Fetch-Mode; empty: none
+  std::string_view origin;      // empty: none
+  std::string_view fetch_site;  // Sec-Fetch-Site; empty: none
+  std::string_view fetch_mode;  // Sec-Fetch-Mode; empty: none
   std::string_view authorization;
   std::string_view content_type;
   bool repeated = false;  // one of these headers came twice: which one is meant is not known

@@ -25,8 +25,8 @@ const char* to_string(RunState state);
 struct RunRow {
   store::RunRecord record;  // of a run without verdict: what is known so far, exit -1
   RunState state = RunState::running;
-  std::string phase;                 // of a running one
-  std::vector<std::string> active;   // faults that are in force now, as far as is known
+  std::string phase;                // of a running one
+  std::vector<std::string> active;  // faults that are in force now, as far as is known
 };
 
 // The report of a run so far, folded further as its file grows.

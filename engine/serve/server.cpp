@@ -34,9 +34,9 @@ using Socket = asio::basic_stream_socket<Any, asio::any_io_executor>;
 using Acceptor = asio::basic_socket_acceptor<Any, asio::any_io_executor>;
 using Parser = http::request_parser<http::string_body>;
 
-constexpr Duration kTick = 500ms;       // of the deadlines: they are seconds
-constexpr Duration kLook = 100ms;       // for new events
-constexpr Duration kSignOfLife = 2s;    // to a stream that has nothing to say
+constexpr Duration kTick = 500ms;     // of the deadlines: they are seconds
+constexpr Duration kLook = 100ms;     // for new events
+constexpr Duration kSignOfLife = 2s;  // to a stream that has nothing to say
 constexpr std::size_t kLingerBytes = 4u << 20;
 
 std::string_view text_of(boost::beast::string_view text) { return {text.data(), text.size()}; }
@@ -51,8 +51,8 @@ Claims claims_of(const Parser& parser) {
   out.fetch_mode = text_of(head["Sec-Fetch-Mode"]);
   out.authorization = text_of(head[http::field::authorization]);
   out.content_type = text_of(head[http::field::content_type]);
-  for (const char* name : {"Host", "Origin", "Authorization", "Content-Type", "Sec-Fetch-Site",
-                           "Sec-Fetch-Mode"}) {
+  for (const char* name :
+       {"Host", "Origin", "Authorization", "Content-Type", "Sec-Fetch-Site", "Sec-Fetch-Mode"}) {
     out.repeated = out.repeated || head.count(name) > 1;
   }
   return out;
@@ -107,7 +107,7 @@ Task<bool> Server::send(std::shared_ptr<Connection> connection, Answer answer, b
   std::string bytes = head_of(answer, keep);
   if (answer.status != 204 && answer.status != 304) bytes += answer.body;
   const bool sent = co_await write(connection, std::move(bytes));
-  co_return sent && keep;
+  co_return sent&& keep;
 }
 
 // Every event of the run from `after` on, until it has ended or the reader is gone.
@@ -138,8 +138,8 @@ Task<void> Server::follow(std::shared_ptr<Connection> connection, EventStream st
       co_return;
     }
     if (api_.clock().now() - said >= kSignOfLife) {
-      frames = own_frame("alive", fmt::format("{{\"now\":\"{}\"}}",
-                                              format_wall(api_.clock().wall())));
+      frames =
+          own_frame("alive", fmt::format("{{\"now\":\"{}\"}}", format_wall(api_.clock().wall())));
       // Looked up before the file is read once more: its last words are then in it.
       alive = api_.runs().lives(stream.run);
     }

@@ -20,8 +20,8 @@ struct Limits {
   Duration idle = 60s;           // between two requests
   Duration head = 5s;            // from the first byte of a request
   Duration body = 15s;
-  Duration answering = 180s;     // services that start again may take long
-  Duration writing = 20s;        // a reader that takes nothing
+  Duration answering = 180s;  // services that start again may take long
+  Duration writing = 20s;     // a reader that takes nothing
 };
 
 // A bound, listening socket: who binds it decides who may connect.

@@ -12,8 +12,9 @@ Answer bad(std::string_view message) { return refusal(400, "bad_request", messag
 
 bool is_file_name(std::string_view name) {
   if (name.empty() || name.size() > kLongestName || name[0] == '.' || name[0] == '-') return false;
-  return name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "._-") == name.npos;
+  return name.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+             "._-") == name.npos;
 }
 
 bool is_variable(std::string_view name) {

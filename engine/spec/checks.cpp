@@ -83,10 +83,8 @@ class Checks {
     if (context_.method_sound) fault_phase();
     during();
     baseline();
-    for (const Use& use : uses_)
-      windows(use);
-    for (const Written& written : context_.written)
-      times(written);
+    for (const Use& use : uses_) windows(use);
+    for (const Written& written : context_.written) times(written);
     recovery();
     blast_radius();
     lints();
@@ -473,8 +471,6 @@ class Checks {
 
 }  // namespace
 
-void check_experiment(Context& context, const Node& root) {
-  Checks(context, root).run();
-}
+void check_experiment(Context& context, const Node& root) { Checks(context, root).run(); }
 
 }  // namespace ordeal::spec

@@ -22,15 +22,9 @@ constexpr std::array<std::string_view, 6> kKeywords = {"and", "or", "not", "over
 constexpr int kAggregates = 20;
 constexpr int kHostValues = 8;
 
-bool is_letter(char c) {
-  return std::isalpha(static_cast<unsigned char>(c)) != 0;
-}
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
-bool is_name_character(char c) {
-  return is_letter(c) || is_digit(c) || c == '_' || c == '-';
-}
+bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+bool is_name_character(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '-'; }
 
 bool is_flag(Aggregate aggregate) {
   return aggregate == Aggregate::up || aggregate == Aggregate::firing ||
@@ -40,8 +34,7 @@ bool is_flag(Aggregate aggregate) {
 const std::vector<std::string>& aggregate_names() {
   static const std::vector<std::string> kNames = [] {
     std::vector<std::string> out;
-    for (int i = 0; i < kAggregates; ++i)
-      out.push_back(to_string(static_cast<Aggregate>(i)));
+    for (int i = 0; i < kAggregates; ++i) out.push_back(to_string(static_cast<Aggregate>(i)));
     return out;
   }();
   return kNames;
@@ -96,8 +89,7 @@ class Parser {
 
   // ---- Words
   void skip_spaces() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n'))
-      ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
   }
   bool done() {
     skip_spaces();
@@ -113,8 +105,7 @@ class Parser {
     skip_spaces();
     std::size_t end = at_;
     if (!is_letter(here())) return {};
-    while (end < text_.size() && is_name_character(text_[end]))
-      ++end;
+    while (end < text_.size() && is_name_character(text_[end])) ++end;
     return text_.substr(at_, end - at_);
   }
   std::string_view take_name() {
@@ -262,8 +253,7 @@ class Parser {
     const bool percentile = end > at_ + 1 && text_[at_] == 'p' && is_digit(text_[at_ + 1]);
     if (percentile && end + 1 < text_.size() && text_[end] == '.' && is_digit(text_[end + 1])) {
       ++end;
-      while (end < text_.size() && is_digit(text_[end]))
-        ++end;
+      while (end < text_.size() && is_digit(text_[end])) ++end;
     }
     return end - at_;
   }
@@ -324,8 +314,7 @@ class Parser {
     const std::size_t start = at_;
     if (!is_letter(here()) && !is_digit(here())) return {};
     const std::string_view others = "./:";
-    while (is_name_character(here()) || others.find(here()) != others.npos)
-      ++at_;
+    while (is_name_character(here()) || others.find(here()) != others.npos) ++at_;
     return std::string(text_.substr(start, at_ - start));
   }
 

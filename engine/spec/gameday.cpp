@@ -199,9 +199,9 @@ class GamedayReader {
         continue;
       }
       if (std::find(kExits.begin(), kExits.end(), entry.key) == kExits.end()) {
-        reader_.error(entry.place, fmt::format("after: no exit is called `{}`{}",
-                                               printable(entry.key, 60),
-                                               suggest(entry.key, kExits)));
+        reader_.error(entry.place,
+                      fmt::format("after: no exit is called `{}`{}", printable(entry.key, 60),
+                                  suggest(entry.key, kExits)));
         continue;
       }
       const auto rule = reader_.choice(entry.value, "after." + entry.key, kRules);

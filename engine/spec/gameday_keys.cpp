@@ -39,9 +39,7 @@ const std::vector<Table>& gameday_tables() {
   return kTables;
 }
 
-const Table& gameday_table(std::string_view name) {
-  return table_in(gameday_tables(), name);
-}
+const Table& gameday_table(std::string_view name) { return table_in(gameday_tables(), name); }
 
 const std::vector<Hint>& gameday_hints() {
   static const std::vector<Hint> kHints = {

@@ -5,8 +5,8 @@
 #include <charconv>
 #include <filesystem>
 
-#include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
+#include <boost/asio/ip/address.hpp>
 
 #include "engine/base/text.hpp"
 #include "engine/spec/reader.hpp"
@@ -23,9 +23,8 @@ bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0;
 
 bool made_of(std::string_view text, std::string_view others) {
   return !text.empty() && is_alnum(text.front()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return is_alnum(c) || others.find(c) != others.npos;
-         });
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_alnum(c) || others.find(c) != others.npos; });
 }
 
 // An address literal in its usual spelling; empty: it is none.
@@ -269,16 +268,18 @@ model::Inventory local_inventory() {
 
 std::string problem_of_host_name(std::string_view text) {
   if (made_of(text, "-_.") && text.size() <= kLongestName) return "";
-  return fmt::format("'{}' is no name for a host: expected at most {} letters, digits and - _ ., "
-                     "the first one a letter or digit",
-                     printable(text, 80), kLongestName);
+  return fmt::format(
+      "'{}' is no name for a host: expected at most {} letters, digits and - _ ., "
+      "the first one a letter or digit",
+      printable(text, 80), kLongestName);
 }
 
 std::string problem_of_label(std::string_view text) {
   if (made_of(text, "-_./:") && text.size() <= kLongestName) return "";
-  return fmt::format("'{}' is no name or value for a label: expected at most {} letters, digits "
-                     "and - _ . / :, the first one a letter or digit",
-                     printable(text, 80), kLongestName);
+  return fmt::format(
+      "'{}' is no name or value for a label: expected at most {} letters, digits "
+      "and - _ . / :, the first one a letter or digit",
+      printable(text, 80), kLongestName);
 }
 
 }  // namespace ordeal::spec

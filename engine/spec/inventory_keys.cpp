@@ -30,9 +30,7 @@ const std::vector<Table>& inventory_tables() {
   return kTables;
 }
 
-const Table& inventory_table(std::string_view name) {
-  return table_in(inventory_tables(), name);
-}
+const Table& inventory_table(std::string_view name) { return table_in(inventory_tables(), name); }
 
 const std::vector<Hint>& inventory_hints() {
   static const std::string_view in_config =

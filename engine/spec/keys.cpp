@@ -270,8 +270,8 @@ std::vector<Table> host_tables() {
 const std::vector<Table>& tables() {
   static const std::vector<Table> kTables = [] {
     std::vector<Table> out = {experiment_table()};
-    for (auto part : {sli_tables(), gauge_tables(), part_tables(), method_tables(),
-                      host_tables()}) {
+    for (auto part :
+         {sli_tables(), gauge_tables(), part_tables(), method_tables(), host_tables()}) {
       std::move(part.begin(), part.end(), std::back_inserter(out));
     }
     return out;
@@ -290,8 +290,7 @@ const Table& table(std::string_view name) { return table_in(tables(), name); }
 
 std::vector<std::string> names_of(const Table& table) {
   std::vector<std::string> out;
-  for (const Key& key : table.keys)
-    out.emplace_back(key.name);
+  for (const Key& key : table.keys) out.emplace_back(key.name);
   return out;
 }
 

@@ -28,14 +28,14 @@ enum class Shape {
   conditions,  // list of conditions
   conditions_or_none,
   condition,
-  table,             // a map with the keys of table `detail`
-  table_map,         // any key, each with a map of table `detail`
-  recovery,          // duration, or a map of table `detail`
-  wait,              // duration, or a map of table `detail`
-  method,            // list of steps, parallels, waits
-  steps,             // list of steps with start_delay
-  parameters,        // what the fault's description says
-  count_or_percent,  // 2 or "50%"
+  table,              // a map with the keys of table `detail`
+  table_map,          // any key, each with a map of table `detail`
+  recovery,           // duration, or a map of table `detail`
+  wait,               // duration, or a map of table `detail`
+  method,             // list of steps, parallels, waits
+  steps,              // list of steps with start_delay
+  parameters,         // what the fault's description says
+  count_or_percent,   // 2 or "50%"
   table_list,         // list of maps of table `detail`
   one_or_more_texts,  // a text or a list of them
   label_rules,        // any key, each with a text or a map of table `detail`

@@ -193,8 +193,7 @@ class MethodReader {
 
   void unknown_fault(const Entry& entry, const std::string& fault) {
     std::vector<std::string> names;
-    for (const model::FaultDescription& known : context_.faults)
-      names.push_back(known.name);
+    for (const model::FaultDescription& known : context_.faults) names.push_back(known.name);
     if (is_planned(fault)) {
       return reader_.error(
           entry.value.place,
@@ -244,10 +243,9 @@ class MethodReader {
                           fault.target == TargetKind::host_or_unit ||
                           fault.target == TargetKind::unit_or_process;
     if (process != nullptr && !may_process) {
-      reader_.error(process->place,
-                    fmt::format("{} does not hit processes; {}", name,
-                                may_unit ? "write `target: { unit: NAME.service }`"
-                                         : "it hits the whole host: leave it out"));
+      reader_.error(process->place, fmt::format("{} does not hit processes; {}", name,
+                                                may_unit ? "write `target: { unit: NAME.service }`"
+                                                         : "it hits the whole host: leave it out"));
     }
     if (unit != nullptr && !may_unit) {
       reader_.error(unit->place,
@@ -272,11 +270,10 @@ class MethodReader {
     const Entry* mode = node.find("mode");
     if (mode != nullptr && !has_process) {
       const bool by_host = node.find("hosts") != nullptr;
-      return reader_.error(mode->place,
-                           fmt::format("`mode` picks among processes; there is no `process` "
-                                       "here{}",
-                                       by_host ? "; to pick among hosts write it inside `hosts`"
-                                               : ""));
+      return reader_.error(
+          mode->place, fmt::format("`mode` picks among processes; there is no `process` "
+                                   "here{}",
+                                   by_host ? "; to pick among hosts write it inside `hosts`" : ""));
     }
     const HowMany how_many = read_how_many(reader_, node);
     out.mode = how_many.mode;
@@ -312,8 +309,9 @@ class MethodReader {
     if (in_parallel) {
       reader_.error(entry.place, "`roll` is for a step of its own, not inside `parallel`");
     } else if (out.between || !out.hosts) {
-      reader_.error(entry.place, "`roll` goes through several hosts: the step needs `target: { "
-                                 "hosts: { ... } }`");
+      reader_.error(entry.place,
+                    "`roll` goes through several hosts: the step needs `target: { "
+                    "hosts: { ... } }`");
     } else if (out.hosts->mode == model::Mode::one) {
       reader_.error(entry.place, "`roll` goes through several hosts, and `mode: one` picks one");
     }
@@ -328,8 +326,6 @@ class MethodReader {
 
 }  // namespace
 
-void read_method(Context& context, const Node& node) {
-  MethodReader(context).read(node);
-}
+void read_method(Context& context, const Node& node) { MethodReader(context).read(node); }
 
 }  // namespace ordeal::spec

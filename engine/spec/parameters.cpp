@@ -43,36 +43,21 @@ class Normaliser {
   std::optional<json::value> value(const Node& node) {
     if (node.broken) return std::nullopt;
     switch (parameter_.kind) {
-      case ParameterKind::duration:
-        return number(node, reader_.duration(node, what_));
-      case ParameterKind::percent:
-        return number(node, reader_.percent(node, what_));
-      case ParameterKind::bytes:
-        return number(node, reader_.bytes(node, what_));
-      case ParameterKind::bytes_or_percent:
-        return bytes_or_percent(node);
-      case ParameterKind::integer:
-        return integer(node);
-      case ParameterKind::boolean:
-        return plain(reader_.boolean(node, what_));
-      case ParameterKind::text:
-        return plain(reader_.text(node, what_));
-      case ParameterKind::choice:
-        return plain(reader_.choice(node, what_, parameter_.choices));
-      case ParameterKind::choices:
-        return each(node, &Normaliser::one_choice);
-      case ParameterKind::ports:
-        return each(node, &Normaliser::one_port_range);
-      case ParameterKind::addresses:
-        return each(node, &Normaliser::one_address);
-      case ParameterKind::path:
-        return plain(reader_.path(node, what_));
-      case ParameterKind::signal:
-        return signal(node);
-      case ParameterKind::restore:
-        return restore(node);
-      case ParameterKind::argv:
-        return argv(node);
+      case ParameterKind::duration: return number(node, reader_.duration(node, what_));
+      case ParameterKind::percent: return number(node, reader_.percent(node, what_));
+      case ParameterKind::bytes: return number(node, reader_.bytes(node, what_));
+      case ParameterKind::bytes_or_percent: return bytes_or_percent(node);
+      case ParameterKind::integer: return integer(node);
+      case ParameterKind::boolean: return plain(reader_.boolean(node, what_));
+      case ParameterKind::text: return plain(reader_.text(node, what_));
+      case ParameterKind::choice: return plain(reader_.choice(node, what_, parameter_.choices));
+      case ParameterKind::choices: return each(node, &Normaliser::one_choice);
+      case ParameterKind::ports: return each(node, &Normaliser::one_port_range);
+      case ParameterKind::addresses: return each(node, &Normaliser::one_address);
+      case ParameterKind::path: return plain(reader_.path(node, what_));
+      case ParameterKind::signal: return signal(node);
+      case ParameterKind::restore: return restore(node);
+      case ParameterKind::argv: return argv(node);
     }
     return std::nullopt;
   }
@@ -244,8 +229,7 @@ class Normaliser {
                                           describe(node.items.front()) + "; there is no shell");
     }
     json::array out;
-    for (const std::string& text : *texts)
-      out.push_back(json::string(text));
+    for (const std::string& text : *texts) out.push_back(json::string(text));
     return out;
   }
 
@@ -355,8 +339,7 @@ json::object read_parameters(Context& context, const Node* node, const model::Pl
                              const model::FaultDescription& fault) {
   json::object out;
   std::vector<std::string> names;
-  for (const Parameter& parameter : fault.parameters)
-    names.push_back(parameter.name);
+  for (const Parameter& parameter : fault.parameters) names.push_back(parameter.name);
   if (node != nullptr && !node->is_map()) {
     context.problems.error(
         node->place, fmt::format("with: expected a map of parameters, found {}", describe(*node)));

@@ -47,11 +47,7 @@ void Problems::warning(const model::Place& place, std::string text) {
   warnings_.push_back({place, printable(text, kLongestText)});
 }
 
-std::vector<Problem> Problems::errors() const {
-  return sorted(errors_);
-}
-std::vector<Problem> Problems::warnings() const {
-  return sorted(warnings_);
-}
+std::vector<Problem> Problems::errors() const { return sorted(errors_); }
+std::vector<Problem> Problems::warnings() const { return sorted(warnings_); }
 
 }  // namespace ordeal::spec

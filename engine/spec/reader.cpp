@@ -37,14 +37,10 @@ bool is_variable_name(std::string_view text) {
 
 std::string describe(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null:
-      return "nothing";
-    case Node::Kind::scalar:
-      return "'" + printable(node.text, 60) + "'";
-    case Node::Kind::list:
-      return "a list";
-    case Node::Kind::map:
-      return "a map";
+    case Node::Kind::null: return "nothing";
+    case Node::Kind::scalar: return "'" + printable(node.text, 60) + "'";
+    case Node::Kind::list: return "a list";
+    case Node::Kind::map: return "a map";
   }
   return {};
 }
@@ -84,8 +80,8 @@ std::string beside(const std::string& file, const std::string& path) {
 
 bool is_short_name(std::string_view text, std::size_t longest) {
   return text.size() <= longest && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  });
+           return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+         });
 }
 
 std::optional<Node> Reader::root(const std::string& file, const Result<std::string>& text) {
@@ -172,8 +168,7 @@ std::optional<bool> Reader::boolean(const Node& node, const std::string& what) {
   if (!scalar(node, what, "true or false")) return std::nullopt;
   if (node.text == "true" || node.text == "false") return node.text == "true";
   std::string lower;
-  for (const char c : node.text)
-    lower += static_cast<char>(std::tolower(c));
+  for (const char c : node.text) lower += static_cast<char>(std::tolower(c));
   const bool yes = lower == "yes" || lower == "on" || lower == "true" || lower == "y";
   const bool no = lower == "no" || lower == "off" || lower == "false" || lower == "n";
   if (yes || no) {

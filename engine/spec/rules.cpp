@@ -15,22 +15,15 @@ using model::Aggregate;
 using model::Comparison;
 using model::Unit;
 
-bool is_good_list(List list) {
-  return list == List::steady_state || list == List::during;
-}
+bool is_good_list(List list) { return list == List::steady_state || list == List::during; }
 
 std::string list_name(List list) {
   switch (list) {
-    case List::steady_state:
-      return "steady_state";
-    case List::during:
-      return "during";
-    case List::expect:
-      return "expect";
-    case List::abort_if:
-      return "abort_if";
-    case List::until:
-      return "until";
+    case List::steady_state: return "steady_state";
+    case List::during: return "during";
+    case List::expect: return "expect";
+    case List::abort_if: return "abort_if";
+    case List::until: return "until";
   }
   return {};
 }
@@ -67,12 +60,9 @@ std::vector<Aggregate> aggregates_of(const model::Sli& sli) {
     case Answers::requests:
       return {success, error, failures, count, throughput, mean,   min,     max,
               p50,     p90,   p95,      p99,   p999,       outage, downtime};
-    case Answers::gauge:
-      return {value, mean, min, max, p50, p90, p95, p99, p999};
-    case Answers::flag:
-      return {up, success, error, failures, outage, downtime};
-    case Answers::process:
-      return {up, count, restarts, success, error, failures, outage, downtime};
+    case Answers::gauge: return {value, mean, min, max, p50, p90, p95, p99, p999};
+    case Answers::flag: return {up, success, error, failures, outage, downtime};
+    case Answers::process: return {up, count, restarts, success, error, failures, outage, downtime};
   }
   return {};
 }
@@ -193,8 +183,7 @@ class Rules {
 
   bool sound() {
     const std::size_t before = context_.problems.count();
-    for (std::size_t i = 0; i < written_.parsed.parts.size(); ++i)
-      part(i);
+    for (std::size_t i = 0; i < written_.parsed.parts.size(); ++i) part(i);
     if (context_.problems.count() == before) suffix();
     return context_.problems.count() == before;
   }
@@ -228,8 +217,7 @@ class Rules {
     if (found == context_.slis.end() && context_.slis_incomplete) return nullptr;
     if (found == context_.slis.end()) {
       std::vector<std::string> names;
-      for (const auto& [name, sli] : context_.slis)
-        names.push_back(name);
+      for (const auto& [name, sli] : context_.slis) names.push_back(name);
       refuse(offsets.measure, fmt::format("no SLI is called '{}'{}", part.measure.sli,
                                           names.empty() ? "" : suggest(part.measure.sli, names)));
       return nullptr;
@@ -242,8 +230,7 @@ class Rules {
     const std::vector<Aggregate> known = aggregates_of(sli);
     if (std::find(known.begin(), known.end(), part.measure.aggregate) != known.end()) return true;
     std::vector<std::string> names;
-    for (const Aggregate aggregate : known)
-      names.push_back(to_string(aggregate));
+    for (const Aggregate aggregate : known) names.push_back(to_string(aggregate));
     refuse(offsets.aggregate,
            fmt::format("{} has no `{}`: it is {}, which has {}", sli.name,
                        to_string(part.measure.aggregate), kind_of(sli), join(names, ", ")));

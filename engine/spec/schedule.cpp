@@ -15,9 +15,9 @@ namespace {
 
 constexpr Duration kShortestMean = 10min;  // the chain of random moments stays short
 constexpr std::size_t kLongestName = 60;   // names of files are made of it
-const std::vector<std::string> kExits = {"violated",     "invalid",     "refused", "unsteady",
-                                         "aborted",      "inconclusive", "interrupted", "error",
-                                         "dirty",        "not_recovered"};
+const std::vector<std::string> kExits = {"violated", "invalid",      "refused",     "unsteady",
+                                         "aborted",  "inconclusive", "interrupted", "error",
+                                         "dirty",    "not_recovered"};
 
 bool is_schedule_name(const std::string& text) {
   return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
@@ -171,10 +171,9 @@ class ScheduleReader {
       const auto misspelt = [](const Entry& entry) {
         const std::vector<std::string> words = {"cron", "every", "at", "random"};
         const Hint* hint = find_hint("schedule", entry.key);
-        const std::string meant = hint != nullptr ? std::string(hint->right)
-                                  : schedule_table_has(entry.key)
-                                      ? ""
-                                      : nearest_word(entry.key, words);
+        const std::string meant = hint != nullptr                 ? std::string(hint->right)
+                                  : schedule_table_has(entry.key) ? ""
+                                                                  : nearest_word(entry.key, words);
         return std::find(words.begin(), words.end(), meant) != words.end();
       };
       if (std::any_of(node.entries.begin(), node.entries.end(), misspelt)) return;
@@ -298,9 +297,9 @@ class ScheduleReader {
     }
     for (const Entry& entry : node.entries) {
       if (std::find(kExits.begin(), kExits.end(), entry.key) == kExits.end()) {
-        reader_.error(entry.place, fmt::format("pause_after: no exit is called `{}`{}",
-                                               printable(entry.key, 60),
-                                               suggest(entry.key, kExits)));
+        reader_.error(entry.place,
+                      fmt::format("pause_after: no exit is called `{}`{}", printable(entry.key, 60),
+                                  suggest(entry.key, kExits)));
         continue;
       }
       const auto count = reader_.integer(entry.value, "pause_after." + entry.key, 1, 1000);

@@ -49,9 +49,7 @@ const std::vector<Table>& schedule_tables() {
   return kTables;
 }
 
-const Table& schedule_table(std::string_view name) {
-  return table_in(schedule_tables(), name);
-}
+const Table& schedule_table(std::string_view name) { return table_in(schedule_tables(), name); }
 
 const std::vector<Hint>& schedule_hints() {
   static const std::vector<Hint> kHints = {

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "engine/spec/gameday.hpp"
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/keys.hpp"
 #include "engine/spec/reader.hpp"
-#include "engine/spec/gameday.hpp"
 #include "engine/spec/schedule.hpp"
 #include "engine/spec/spec.hpp"
 
@@ -24,9 +24,7 @@ constexpr std::string_view kSize =
     "^[0-9]+(\\.[0-9]+)?(B|kB|MB|GB|KiB|MiB|GiB|TiB)$|^.*\\$\\{.*\\}.*$";
 constexpr std::string_view kVariable = "^.*\\$\\{.*\\}.*$";
 
-json::object text() {
-  return {{"type", "string"}};
-}
+json::object text() { return {{"type", "string"}}; }
 json::object pattern(std::string_view pattern) {
   return {{"type", "string"}, {"pattern", pattern}};
 }
@@ -41,13 +39,10 @@ json::object list_of(json::object items, bool may_be_empty = false) {
 json::object map_of(json::object values) {
   return {{"type", "object"}, {"additionalProperties", std::move(values)}};
 }
-json::object any_of(json::array choices) {
-  return {{"anyOf", std::move(choices)}};
-}
+json::object any_of(json::array choices) { return {{"anyOf", std::move(choices)}}; }
 json::object words(const std::vector<std::string>& choices) {
   json::array out;
-  for (const std::string& choice : choices)
-    out.push_back(json::string(choice));
+  for (const std::string& choice : choices) out.push_back(json::string(choice));
   return {{"enum", std::move(out)}};
 }
 json::object whole_number() {
@@ -56,82 +51,52 @@ json::object whole_number() {
 json::object true_or_false() {
   return any_of({json::object{{"type", "boolean"}}, pattern(kVariable)});
 }
-json::object scalar() {
-  return {{"type", json::array{"string", "number", "boolean"}}};
-}
-json::object conditions() {
-  return list_of(text());
-}
+json::object scalar() { return {{"type", json::array{"string", "number", "boolean"}}}; }
+json::object conditions() { return list_of(text()); }
 json::object conditions_or_none() {
   return any_of({conditions(), json::object{{"const", "none"}}});
 }
 
 json::object schema_of(const Key& key) {
   switch (key.shape) {
-    case Shape::version:
-      return {{"const", 1}};
-    case Shape::text:
-      return scalar();
-    case Shape::integer:
-      return whole_number();
-    case Shape::boolean:
-      return true_or_false();
-    case Shape::duration:
-      return pattern(kDuration);
-    case Shape::percent:
-      return pattern(kPercent);
-    case Shape::rate:
-      return pattern(kRate);
-    case Shape::choice:
-      return words(split(key.detail));
+    case Shape::version: return {{"const", 1}};
+    case Shape::text: return scalar();
+    case Shape::integer: return whole_number();
+    case Shape::boolean: return true_or_false();
+    case Shape::duration: return pattern(kDuration);
+    case Shape::percent: return pattern(kPercent);
+    case Shape::rate: return pattern(kRate);
+    case Shape::choice: return words(split(key.detail));
     case Shape::texts:
-    case Shape::argv:
-      return list_of(scalar());
-    case Shape::text_map:
-      return map_of(scalar());
+    case Shape::argv: return list_of(scalar());
+    case Shape::text_map: return map_of(scalar());
     case Shape::value_map:
       return map_of({{"type", json::array{"string", "number", "boolean", "null"}}});
-    case Shape::secret:
-      return reference("secret");
-    case Shape::secret_map:
-      return map_of(any_of({scalar(), reference("secret")}));
-    case Shape::statuses:
-      return any_of({scalar(), list_of(scalar())});
-    case Shape::conditions:
-      return conditions();
-    case Shape::conditions_or_none:
-      return conditions_or_none();
-    case Shape::condition:
-      return text();
-    case Shape::table:
-      return reference(key.detail);
-    case Shape::table_map:
-      return map_of(reference(key.detail));
+    case Shape::secret: return reference("secret");
+    case Shape::secret_map: return map_of(any_of({scalar(), reference("secret")}));
+    case Shape::statuses: return any_of({scalar(), list_of(scalar())});
+    case Shape::conditions: return conditions();
+    case Shape::conditions_or_none: return conditions_or_none();
+    case Shape::condition: return text();
+    case Shape::table: return reference(key.detail);
+    case Shape::table_map: return map_of(reference(key.detail));
     case Shape::recovery:
-    case Shape::wait:
-      return any_of({pattern(kDuration), reference(key.detail)});
+    case Shape::wait: return any_of({pattern(kDuration), reference(key.detail)});
     case Shape::method:
       return list_of(any_of({reference("step"), reference("parallel"), reference("wait")}));
-    case Shape::steps:
-      return list_of(reference("step"));
-    case Shape::parameters:
-      return {{"type", "object"}};
-    case Shape::count_or_percent:
-      return any_of({whole_number(), pattern(kPercent)});
-    case Shape::table_list:
-      return list_of(reference(key.detail));
-    case Shape::label_rules:
-      return map_of(any_of({scalar(), reference(key.detail)}));
+    case Shape::steps: return list_of(reference("step"));
+    case Shape::parameters: return {{"type", "object"}};
+    case Shape::count_or_percent: return any_of({whole_number(), pattern(kPercent)});
+    case Shape::table_list: return list_of(reference(key.detail));
+    case Shape::label_rules: return map_of(any_of({scalar(), reference(key.detail)}));
     case Shape::selector_pair: {
       json::object out = list_of(reference(key.detail));
       out["minItems"] = 2;
       out["maxItems"] = 2;
       return out;
     }
-    case Shape::one_or_more_texts:
-      return any_of({scalar(), list_of(scalar())});
-    case Shape::text_or_table:
-      return any_of({scalar(), reference(key.detail)});
+    case Shape::one_or_more_texts: return any_of({scalar(), list_of(scalar())});
+    case Shape::text_or_table: return any_of({scalar(), reference(key.detail)});
   }
   return {};
 }
@@ -156,36 +121,22 @@ json::object schema_of(const Parameter& parameter) {
   const auto one_or_more = [](json::object one) { return any_of({one, list_of(one)}); };
   const json::object port = any_of({json::object{{"type", "integer"}}, text()});
   switch (parameter.kind) {
-    case ParameterKind::duration:
-      return pattern(kDuration);
-    case ParameterKind::percent:
-      return pattern(kPercent);
-    case ParameterKind::bytes:
-      return pattern(kSize);
-    case ParameterKind::bytes_or_percent:
-      return any_of({pattern(kSize), pattern(kPercent)});
-    case ParameterKind::integer:
-      return whole_number();
-    case ParameterKind::boolean:
-      return true_or_false();
-    case ParameterKind::text:
-      return scalar();
-    case ParameterKind::choice:
-      return words(parameter.choices);
-    case ParameterKind::choices:
-      return one_or_more(words(parameter.choices));
-    case ParameterKind::ports:
-      return one_or_more(port);
-    case ParameterKind::addresses:
-      return one_or_more(text());
-    case ParameterKind::path:
-      return pattern("^/|^.*\\$\\{.*\\}.*$");
-    case ParameterKind::signal:
-      return text();
+    case ParameterKind::duration: return pattern(kDuration);
+    case ParameterKind::percent: return pattern(kPercent);
+    case ParameterKind::bytes: return pattern(kSize);
+    case ParameterKind::bytes_or_percent: return any_of({pattern(kSize), pattern(kPercent)});
+    case ParameterKind::integer: return whole_number();
+    case ParameterKind::boolean: return true_or_false();
+    case ParameterKind::text: return scalar();
+    case ParameterKind::choice: return words(parameter.choices);
+    case ParameterKind::choices: return one_or_more(words(parameter.choices));
+    case ParameterKind::ports: return one_or_more(port);
+    case ParameterKind::addresses: return one_or_more(text());
+    case ParameterKind::path: return pattern("^/|^.*\\$\\{.*\\}.*$");
+    case ParameterKind::signal: return text();
     case ParameterKind::restore:
       return any_of({words({"unit", "supervisor", "none"}), reference("restore")});
-    case ParameterKind::argv:
-      return list_of(scalar());
+    case ParameterKind::argv: return list_of(scalar());
   }
   return {};
 }

@@ -65,10 +65,10 @@ class SelectorReader {
 
   void labels(const Node& node, model::HostSelector& out) {
     if (!node.is_map() || node.entries.empty()) {
-      return reader_.error(node.place, fmt::format("{}: expected a map such as {{ role: app }}, "
-                                                   "found {}",
-                                                   name("labels"),
-                                                   node.is_map() ? "none" : describe(node)));
+      return reader_.error(node.place,
+                           fmt::format("{}: expected a map such as {{ role: app }}, "
+                                       "found {}",
+                                       name("labels"), node.is_map() ? "none" : describe(node)));
     }
     for (const Entry& entry : node.entries) {
       const std::string what = name("labels." + printable(entry.key, 80));
@@ -79,9 +79,9 @@ class SelectorReader {
       if (entry.value.is_map()) {
         rules(entry, what, out);
       } else if (entry.value.is_list()) {
-        reader_.error(entry.value.place,
-                      fmt::format("{}: expected one value; write `{}: {{ in: [...] }}`", what,
-                                  entry.key));
+        reader_.error(
+            entry.value.place,
+            fmt::format("{}: expected one value; write `{}: {{ in: [...] }}`", what, entry.key));
       } else if (const auto value = label_value(entry.value, what)) {
         out.labels.push_back({entry.key, How::in, {*value}});
       }
@@ -206,12 +206,12 @@ std::optional<model::Where> read_where(Context& context, const Node& node) {
 std::optional<std::pair<model::HostSelector, model::HostSelector>> read_between(Context& context,
                                                                                 const Node& node) {
   if (!node.is_list() || node.items.size() != 2) {
-    context.reader.error(node.place,
-                         fmt::format("between: expected a list of two groups of hosts, such as "
-                                     "[{{ labels: {{ role: app }} }}, {{ names: [db-1] }}], found "
-                                     "{}",
-                                     node.is_list() ? fmt::format("{}", node.items.size())
-                                                    : describe(node)));
+    context.reader.error(
+        node.place,
+        fmt::format("between: expected a list of two groups of hosts, such as "
+                    "[{{ labels: {{ role: app }} }}, {{ names: [db-1] }}], found "
+                    "{}",
+                    node.is_list() ? fmt::format("{}", node.items.size()) : describe(node)));
     return std::nullopt;
   }
   auto first = read_hosts(context, node.items[0], "between.0");

@@ -317,10 +317,8 @@ class ExperimentReader {
     for (std::size_t at = 0; (at = node.text.find("${", at)) != node.text.npos; at += 3) {
       node.text.insert(at, "$");
     }
-    for (Node& item : node.items)
-      escape_variables(item);
-    for (Entry& entry : node.entries)
-      escape_variables(entry.value);
+    for (Node& item : node.items) escape_variables(item);
+    for (Entry& entry : node.entries) escape_variables(entry.value);
   }
 
   // After `vars` and `service`, programs with their whole path; reads to the same experiment.

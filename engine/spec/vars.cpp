@@ -36,8 +36,7 @@ Variables::Variables(const Node& root, const std::map<std::string, std::string>&
     }
   }
   std::vector<std::string> names;
-  for (const auto& [name, variable] : variables_)
-    names.push_back(name);
+  for (const auto& [name, variable] : variables_) names.push_back(name);
   for (const auto& [name, value] : given) {
     const auto found = variables_.find(name);
     if (found != variables_.end()) {
@@ -61,8 +60,7 @@ std::optional<std::string> Variables::value_of(const std::string& name, const No
   const auto found = variables_.find(name);
   if (found == variables_.end()) {
     std::vector<std::string> names;
-    for (const auto& [known, variable] : variables_)
-      names.push_back(known);
+    for (const auto& [known, variable] : variables_) names.push_back(known);
     const std::string near = nearest_word(name, names);
     const std::string hint = near.empty() ? "; for the text itself write $${" + name + "}"
                                           : fmt::format("; did you mean `{}`?", near);
@@ -104,10 +102,8 @@ void Variables::substitute_text(Node& node) {
 
 void Variables::substitute(Node& node) {
   if (node.is_scalar()) substitute_text(node);
-  for (Node& item : node.items)
-    substitute(item);
-  for (Entry& entry : node.entries)
-    substitute(entry.value);
+  for (Node& item : node.items) substitute(item);
+  for (Entry& entry : node.entries) substitute(entry.value);
 }
 
 void Variables::report_unused() {

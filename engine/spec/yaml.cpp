@@ -317,8 +317,7 @@ Node parse_yaml(const std::string& file, const std::string& text, Problems& prob
     std::istringstream stream(body);
     YAML::Parser parser(stream);
     bool any = false;
-    while (!builder.stopped() && parser.HandleNextDocument(builder))
-      any = true;
+    while (!builder.stopped() && parser.HandleNextDocument(builder)) any = true;
     if (!any && problems.count() == before) problems.error({file, 1, 1}, "the file is empty");
   } catch (const YAML::Exception& problem) {
     problems.error(source.place(problem.mark), explain(problem, source));

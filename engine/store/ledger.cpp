@@ -135,9 +135,9 @@ Result<std::vector<bool>> Ledger::decide(const std::vector<Firing>& firings,
 }
 
 Result<void> Ledger::update(const Firing& firing) {
-  Statement replace(database_.get(),
-                    fmt::format("INSERT OR REPLACE INTO firing ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                                kColumns));
+  Statement replace(
+      database_.get(),
+      fmt::format("INSERT OR REPLACE INTO firing ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", kColumns));
   bind(replace, firing);
   return replace.run();
 }
@@ -186,9 +186,9 @@ std::int64_t Ledger::resumes() const {
 }
 
 Result<std::vector<Firing>> Ledger::list(std::int64_t limit) const {
-  Statement rows(database_.get(),
-                 fmt::format("SELECT {} FROM firing ORDER BY due_us DESC, schedule LIMIT ?",
-                             kColumns));
+  Statement rows(
+      database_.get(),
+      fmt::format("SELECT {} FROM firing ORDER BY due_us DESC, schedule LIMIT ?", kColumns));
   rows.bind(std::max<std::int64_t>(limit, 0));
   return firings_of(rows);
 }

@@ -5,9 +5,7 @@
 
 namespace ordeal::store {
 
-std::string database_path(const std::string& state) {
-  return state + "/history.db";
-}
+std::string database_path(const std::string& state) { return state + "/history.db"; }
 
 std::string run_folder(const std::string& state, std::string_view run) {
   return state + "/runs/" + std::string(run);

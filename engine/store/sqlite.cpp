@@ -19,10 +19,9 @@ Result<void> prepare_tables(sqlite3* database, const Schema& schema) {
   TRY(const std::int64_t is, version_of(database));
   if (is == schema.version) return ok();
   if (is > schema.version) {
-    return Error(
-        Code::unsupported,
-        fmt::format("it was written by a newer ordeal (version {}, this one reads {})", is,
-                    schema.version));
+    return Error(Code::unsupported,
+                 fmt::format("it was written by a newer ordeal (version {}, this one reads {})", is,
+                             schema.version));
   }
   // Two first runs at once: the second finds the table of the first.
   CHECK_OK(execute(database, "BEGIN IMMEDIATE"));
@@ -53,9 +52,7 @@ Result<void> execute(sqlite3* database, const char* sql) {
   return failure(database, "history");
 }
 
-void CloseDatabase::operator()(sqlite3* database) const {
-  sqlite3_close_v2(database);
-}
+void CloseDatabase::operator()(sqlite3* database) const { sqlite3_close_v2(database); }
 
 Result<Database> open_database(const std::string& path, const Schema& schema) {
   std::error_code problem;

@@ -196,9 +196,9 @@ void remove_links(os::Host& host, std::vector<Item>& items, Listener& listener) 
   if (left.has_error()) return;
   std::erase_if(items, [&](const Item& item) {
     const auto* link = std::get_if<model::DeleteLink>(&item.undo());
-    const bool there = link != nullptr &&
-                       std::any_of(left.value().begin(), left.value().end(),
-                                   [&](const auto& info) { return info.name == link->link; });
+    const bool there =
+        link != nullptr && std::any_of(left.value().begin(), left.value().end(),
+                                       [&](const auto& info) { return info.name == link->link; });
     if (link == nullptr || there) return false;
     Outcome outcome = outcome_of(item.undo());
     outcome.text = "gone";
@@ -268,8 +268,7 @@ Result<std::set<std::string>> marks_on(const os::Host& host) {
   return marks;
 }
 
-Task<std::vector<Outcome>> sweep(os::Host& host,
-                                 std::function<std::set<std::string>()> in_use) {
+Task<std::vector<Outcome>> sweep(os::Host& host, std::function<std::set<std::string>()> in_use) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   std::vector<Outcome> out;
   auto found = marks_on(host);

@@ -166,8 +166,8 @@ Task<Attempt> attempt(os::Host& host, model::StartUnit undo) {
   const auto result = co_await host.processes().run(std::move(command));
   if (result.has_error()) co_return failed(result.error());
   if (result.value().exit_code != 0) {
-    const std::string why = result.value().timed_out ? "no end after 30 s"
-                                                     : printable(result.value().errors);
+    const std::string why =
+        result.value().timed_out ? "no end after 30 s" : printable(result.value().errors);
     co_return failed(Error(Code::failed, "systemctl start: " + why));
   }
   Poll poll(host, 5s);

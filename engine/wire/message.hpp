@@ -36,7 +36,7 @@ struct Hello {
   int protocol_min = kProtocolMin;
   int protocol_max = kProtocolMax;
   std::string version;
-  std::string run;   // run id, journaled with every step
+  std::string run;  // run id, journaled with every step
   std::uint64_t seed = 0;
 };
 BOOST_DESCRIBE_STRUCT(Hello, (), (protocol_min, protocol_max, version, run, seed))
@@ -188,7 +188,7 @@ struct StepReverted {
   static constexpr const char* kKind = "step_reverted";
   std::string step;
   bool ok = true;
-  Duration took{};  // since the revert began
+  Duration took{};                   // since the revert began
   model::EffectReading last_effect;  // read just before
   std::vector<UndoResult> undos;
   std::string why;  // "ordered", "lease lapsed", "wire closed", "halt", "keeper died", "deadline"

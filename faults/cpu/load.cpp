@@ -110,13 +110,13 @@ Result<Burn> burn_of(const Parameters& parameters, const Base& base) {
   out.total_ppm = base.ppm * parameters.load.value / kCore;
   out.duty_ppm = out.total_ppm / out.workers;
   if (out.duty_ppm > kCore) {
-    return Error(Code::refused,
-                 fmt::format("{} of {} is {} of one core; {} workers can burn at most {}: use "
-                             "`workers: {}` or more",
-                             format_percent(parameters.load), base.text,
-                             format_percent(Ppm{out.total_ppm}), out.workers,
-                             format_percent(Ppm{out.workers * kCore}),
-                             rounded_up(out.total_ppm, kCore)));
+    return Error(
+        Code::refused,
+        fmt::format("{} of {} is {} of one core; {} workers can burn at most {}: use "
+                    "`workers: {}` or more",
+                    format_percent(parameters.load), base.text, format_percent(Ppm{out.total_ppm}),
+                    out.workers, format_percent(Ppm{out.workers * kCore}),
+                    rounded_up(out.total_ppm, kCore)));
   }
   return out;
 }

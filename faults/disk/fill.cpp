@@ -84,8 +84,8 @@ Result<void> check_filesystem(const os::Host& host, const std::string& path,
                              "its own",
                              printable(path), space.filesystem, space.device));
   }
-  constexpr std::array<std::string_view, 8> kShared = {"nfs",  "nfs4",  "cifs",      "smb3",
-                                                       "ceph", "glusterfs", "9p", "afs"};
+  constexpr std::array<std::string_view, 8> kShared = {"nfs",  "nfs4",      "cifs", "smb3",
+                                                       "ceph", "glusterfs", "9p",   "afs"};
   constexpr std::array<std::string_view, 8> kNoDisk = {"proc",     "sysfs",   "cgroup", "cgroup2",
                                                        "devtmpfs", "tracefs", "ramfs",  "debugfs"};
   const auto is_one_of = [&](const auto& names) {
@@ -109,10 +109,10 @@ Result<void> check_memory(const fault::PlanContext& context, const os::Space& sp
   TRY(const os::HostValues values, within("read the memory", context.host.machine().values()));
   const double keep = std::max(values.memory_total / 20, 256.0 * kMiB);
   const double room = std::max(0.0, values.memory_available - keep);
-  step.warnings.push_back(fmt::format("this is a tmpfs: the fill takes {} of the host's memory ({} "
-                                      "available)",
-                                      format_bytes(Bytes{wanted}),
-                                      format_bytes(Bytes{std::int64_t(values.memory_available)})));
+  step.warnings.push_back(fmt::format(
+      "this is a tmpfs: the fill takes {} of the host's memory ({} "
+      "available)",
+      format_bytes(Bytes{wanted}), format_bytes(Bytes{std::int64_t(values.memory_available)})));
   if (static_cast<double>(wanted) <= room) return ok();
   return Error(Code::refused,
                fmt::format("filling this tmpfs takes {} of memory; the host can give {}",
@@ -128,7 +128,8 @@ std::int64_t floor_of(const Parameters& parameters) {
 // Bytes to take now so that what the file asks is reached.
 Result<std::int64_t> wanted_of(const Parameters& parameters, const os::Space& space) {
   if (parameters.percent.has_value() + parameters.size.has_value() +
-          parameters.reserve.has_value() != 1) {
+          parameters.reserve.has_value() !=
+      1) {
     return Error(Code::invalid, "with: exactly one of percent, size and reserve");
   }
   std::int64_t wanted = 0;
@@ -139,18 +140,18 @@ Result<std::int64_t> wanted_of(const Parameters& parameters, const os::Space& sp
     wanted = space.available.value -
              static_cast<std::int64_t>(free_share * static_cast<double>(space.total.value));
   }
-  const std::string now = fmt::format("{} of {} is free", format_bytes(space.available),
-                                      format_bytes(space.total));
+  const std::string now =
+      fmt::format("{} of {} is free", format_bytes(space.available), format_bytes(space.total));
   if (wanted <= 0 && !parameters.size) {
     return Error(Code::refused, fmt::format("nothing to fill: {} already", now));
   }
   const std::int64_t most = space.available.value - floor_of(parameters);
   if (wanted <= most) return wanted;
   if (parameters.size || most <= 0) {
-    return Error(Code::refused,
-                 fmt::format("{} cannot be taken: {}, and {} always stays free (`floor`)",
-                             format_bytes(Bytes{wanted}), now,
-                             format_bytes(Bytes{floor_of(parameters)})));
+    return Error(
+        Code::refused,
+        fmt::format("{} cannot be taken: {}, and {} always stays free (`floor`)",
+                    format_bytes(Bytes{wanted}), now, format_bytes(Bytes{floor_of(parameters)})));
   }
   return most;
 }
@@ -175,10 +176,10 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   helper.arguments["floor"] = floor_of(parameters);
 
   model::Change change;
-  change.summary = fmt::format("take {} on {} ({}, {} free): {} stays free", format_bytes(wanted),
-                               printable(parameters.path), space.filesystem,
-                               format_bytes(space.available),
-                               format_bytes(Bytes{space.available.value - wanted.value}));
+  change.summary =
+      fmt::format("take {} on {} ({}, {} free): {} stays free", format_bytes(wanted),
+                  printable(parameters.path), space.filesystem, format_bytes(space.available),
+                  format_bytes(Bytes{space.available.value - wanted.value}));
   change.apply = std::move(helper);
   change.undos.push_back(model::KillHelper{mark});
   out.summary.push_back(change.summary);

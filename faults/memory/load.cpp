@@ -92,14 +92,13 @@ Result<Base> base_of(const fault::PlanContext& context, const Parameters& parame
   const std::string total_text = format_bytes(Bytes{total});
   if (!unit) return Base{total, fmt::format("the host ({})", total_text), {}, {}};
   TRY(const auto cgroup, within("find " + *unit, context.host.cgroups().of_unit(*unit)));
-  TRY(const auto memory, within("read the limits of " + *unit,
-                                context.host.cgroups().memory(cgroup)));
+  TRY(const auto memory,
+      within("read the limits of " + *unit, context.host.cgroups().memory(cgroup)));
   if (!memory.limit || memory.limit->value >= total) {
     return Base{total, fmt::format("{} ({}, it has no limit)", *unit, total_text), cgroup, {}};
   }
-  return Base{memory.limit->value,
-              fmt::format("{} (limit {})", *unit, format_bytes(*memory.limit)), cgroup,
-              std::max<std::int64_t>(0, memory.limit->value - memory.used.value)};
+  return Base{memory.limit->value, fmt::format("{} (limit {})", *unit, format_bytes(*memory.limit)),
+              cgroup, std::max<std::int64_t>(0, memory.limit->value - memory.used.value)};
 }
 
 // With memory.oom.group the kernel kills the whole cgroup, so our helper cannot die in the
@@ -130,11 +129,11 @@ Result<void> check_oom(const fault::PlanContext& context, const Parameters& para
                              *context.request.target.unit));
   }
   if (base.room && wanted > *base.room) {
-    return Error(Code::refused,
-                 fmt::format("{} more does not fit into {}, {} is left: our process would be "
-                             "killed. Ask for less, or say oom: target",
-                             format_bytes(Bytes{wanted}), base.text,
-                             format_bytes(Bytes{*base.room})));
+    return Error(
+        Code::refused,
+        fmt::format("{} more does not fit into {}, {} is left: our process would be "
+                    "killed. Ask for less, or say oom: target",
+                    format_bytes(Bytes{wanted}), base.text, format_bytes(Bytes{*base.room})));
   }
   return ok();
 }
@@ -221,8 +220,9 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
     return out;
   }
   if (huge_pages_are_off(context.host)) {
-    out.warnings.push_back("huge pages are off on this host: filling is slower, and giving back "
-                           "takes about 75 ms per GiB");
+    out.warnings.push_back(
+        "huge pages are off on this host: filling is slower, and giving back "
+        "takes about 75 ms per GiB");
   }
   out.effects.push_back(model::MemoryHeld{mark, Bytes{wanted}, filled_by(parameters.ramp, wanted),
                                           parameters.oom == Oom::target});

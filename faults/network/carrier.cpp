@@ -76,8 +76,8 @@ Result<std::vector<Device>> named_device(const std::vector<os::LinkInfo>& links,
 
 // Stacked devices: a packet passes the upper one and then the lower one, so it meets both chains.
 bool is_stacked(const os::LinkInfo& link) {
-  static const std::set<std::string> kKinds = {"vlan", "macvlan", "ipvlan", "macsec", "ipvtap",
-                                               "macvtap"};
+  static const std::set<std::string> kKinds = {"vlan",   "macvlan", "ipvlan",
+                                               "macsec", "ipvtap",  "macvtap"};
   return kKinds.contains(link.kind);
 }
 
@@ -185,22 +185,31 @@ std::vector<std::optional<T>> each_or_none(const std::optional<std::vector<T>>& 
 std::vector<model::Parameter> traffic_parameters() {
   using enum model::ParameterKind;
   return {
-      {.name = "local_port", .kind = ports,
+      {.name = "local_port",
+       .kind = ports,
        .summary = "Only traffic of these ports of this host: a service that runs here."},
-      {.name = "remote_port", .kind = ports,
+      {.name = "remote_port",
+       .kind = ports,
        .summary = "Only traffic with these ports of other ends: a service that this host uses."},
-      {.name = "remote_ip", .kind = addresses,
+      {.name = "remote_ip",
+       .kind = addresses,
        .summary = "Only traffic with these addresses or networks, IPv4 or IPv6."},
-      {.name = "protocol", .kind = choices,
+      {.name = "protocol",
+       .kind = choices,
        .summary = "Only these protocols; ports mean tcp and udp.",
-       .default_text = "all", .choices = {"tcp", "udp", "icmp", "all"}},
-      {.name = "direction", .kind = choice,
+       .default_text = "all",
+       .choices = {"tcp", "udp", "icmp", "all"}},
+      {.name = "direction",
+       .kind = choice,
        .summary = "egress: packets that leave this host; ingress: packets that arrive; or both.",
-       .default_text = "egress", .choices = {"egress", "ingress", "both"}},
-      {.name = "device", .kind = text,
+       .default_text = "egress",
+       .choices = {"egress", "ingress", "both"}},
+      {.name = "device",
+       .kind = text,
        .summary = "Only this network device; without it every device that is up and has an "
                   "address, lo too."},
-      {.name = "allow_whole_interface", .kind = boolean,
+      {.name = "allow_whole_interface",
+       .kind = boolean,
        .summary = "Needed to meet all traffic: without ports, addresses and device.",
        .default_text = "false"},
   };
@@ -359,10 +368,9 @@ void add_table(model::HostStep& step, const Scope& scope, model::NftTable table,
   step.warnings.insert(step.warnings.end(), scope.warnings.begin(), scope.warnings.end());
 
   model::Change change;
-  change.summary = fmt::format(
-      "create nf_tables table {} {}: packets {} are {}",
-      table.family == model::NftFamily::netdev ? "netdev" : "inet", table.name, words_of(scope),
-      verb);
+  change.summary = fmt::format("create nf_tables table {} {}: packets {} are {}",
+                               table.family == model::NftFamily::netdev ? "netdev" : "inet",
+                               table.name, words_of(scope), verb);
   change.undos.push_back(model::DeleteTable{table.name, table.family});
   change.apply = model::CreateTable{std::move(table)};
   step.changes.push_back(std::move(change));

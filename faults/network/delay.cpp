@@ -37,25 +37,41 @@ model::FaultDescription describe() {
   out.name = "network.delay";
   out.summary = "Packets arrive later: latency with jitter on chosen traffic.";
   out.parameters = {
-      {.name = "latency", .kind = duration,
+      {.name = "latency",
+       .kind = duration,
        .summary = "Added to each packet that is met, once in each direction that is met.",
-       .required = true, .minimum = 1, .maximum = 600'000'000},
-      {.name = "jitter", .kind = duration,
+       .required = true,
+       .minimum = 1,
+       .maximum = 600'000'000},
+      {.name = "jitter",
+       .kind = duration,
        .summary = "Each packet's latency differs by at most this much (uniform) or by this "
                   "deviation (other distributions); reorders packets.",
-       .default_text = "0ms", .minimum = 0, .maximum = 600'000'000},
-      {.name = "correlation", .kind = percent,
+       .default_text = "0ms",
+       .minimum = 0,
+       .maximum = 600'000'000},
+      {.name = "correlation",
+       .kind = percent,
        .summary = "How much a packet's jitter resembles the one before (netem only).",
-       .default_text = "0%", .minimum = 0, .maximum = 1'000'000},
-      {.name = "distribution", .kind = choice, .summary = "Shape of the jitter (netem only).",
-       .default_text = "uniform", .choices = {"uniform", "normal", "pareto", "paretonormal"}},
-      {.name = "limit", .kind = integer,
+       .default_text = "0%",
+       .minimum = 0,
+       .maximum = 1'000'000},
+      {.name = "distribution",
+       .kind = choice,
+       .summary = "Shape of the jitter (netem only).",
+       .default_text = "uniform",
+       .choices = {"uniform", "normal", "pareto", "paretonormal"}},
+      {.name = "limit",
+       .kind = integer,
        .summary = "Packets held at most; more are lost (netem) or pass undelayed (nfqueue). "
                   "Default: 1.5 million a second of delay, from 1000 to 200000.",
-       .minimum = 1, .maximum = 1'000'000},
-      {.name = "backend", .kind = choice,
+       .minimum = 1,
+       .maximum = 1'000'000},
+      {.name = "backend",
+       .kind = choice,
        .summary = "auto: netem where the kernel has it, nfqueue elsewhere; or insist on one.",
-       .default_text = "auto", .choices = {"auto", "netem", "nfqueue"}},
+       .default_text = "auto",
+       .choices = {"auto", "netem", "nfqueue"}},
   };
   const auto shared = traffic_parameters();
   out.parameters.insert(out.parameters.end(), shared.begin(), shared.end());
@@ -75,8 +91,8 @@ std::uint32_t limit_of(const Parameters& parameters) {
 }
 
 Result<void> check(const Parameters& parameters) {
-  const bool shaped = parameters.correlation.value != 0 ||
-                      parameters.distribution != model::Distribution::uniform;
+  const bool shaped =
+      parameters.correlation.value != 0 || parameters.distribution != model::Distribution::uniform;
   if (shaped && parameters.jitter == Duration::zero()) {
     return Error(Code::invalid, "correlation and distribution shape the jitter: give jitter too");
   }
@@ -97,9 +113,9 @@ void describe_step(model::HostStep& step, const Parameters& parameters, const Sc
   step.summary.push_back(fmt::format("adds {}{} to each round trip ({}): packets {}",
                                      format_duration(trip), jitter, parameters.direction,
                                      words_of(scope)));
-  step.summary.push_back(fmt::format(
-      "a new TCP connection with one request makes two round trips: {} more",
-      format_duration(2 * trip)));
+  step.summary.push_back(
+      fmt::format("a new TCP connection with one request makes two round trips: {} more",
+                  format_duration(2 * trip)));
   if (parameters.jitter != Duration::zero()) {
     step.warnings.push_back("jitter lets packets overtake each other");
   }
@@ -165,8 +181,7 @@ Result<model::NftTable> queue_table(const fault::PlanContext& context, const Sco
       auto more = rules_of(scope, met, model::NftQueue{number});
       std::move(more.begin(), more.end(), std::back_inserter(rules));
     }
-    table.chains.push_back(
-        chain_of(scope, model::NftHook::input, &device, std::move(rules)));
+    table.chains.push_back(chain_of(scope, model::NftHook::input, &device, std::move(rules)));
   }
   CHECK_OK(check_size(table));
   return table;

@@ -24,12 +24,18 @@ model::FaultDescription describe() {
   out.name = "network.loss";
   out.summary = "A share of the packets never arrives.";
   out.parameters = {
-      {.name = "percent", .kind = model::ParameterKind::percent,
-       .summary = "Chance of each packet to be lost.", .required = true, .minimum = 1,
+      {.name = "percent",
+       .kind = model::ParameterKind::percent,
+       .summary = "Chance of each packet to be lost.",
+       .required = true,
+       .minimum = 1,
        .maximum = 1'000'000},
-      {.name = "correlation", .kind = model::ParameterKind::percent,
+      {.name = "correlation",
+       .kind = model::ParameterKind::percent,
        .summary = "How much a packet's fate resembles the one before: bursts (needs netem).",
-       .default_text = "0%", .minimum = 0, .maximum = 1'000'000},
+       .default_text = "0%",
+       .minimum = 0,
+       .maximum = 1'000'000},
   };
   const auto shared = traffic_parameters();
   out.parameters.insert(out.parameters.end(), shared.begin(), shared.end());

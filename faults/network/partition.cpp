@@ -32,9 +32,11 @@ model::FaultDescription describe() {
   out.name = "network.partition";
   out.summary = "Two ends cannot reach each other: packets vanish or are refused.";
   out.parameters = {
-      {.name = "action", .kind = choice,
+      {.name = "action",
+       .kind = choice,
        .summary = "drop: packets vanish and callers wait; reject: callers are refused at once.",
-       .default_text = "drop", .choices = {"drop", "reject"}},
+       .default_text = "drop",
+       .choices = {"drop", "reject"}},
   };
   const auto shared = traffic_parameters();
   out.parameters.insert(out.parameters.end(), shared.begin(), shared.end());
@@ -86,12 +88,11 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   const bool drop = parameters.action == "drop";
   model::HostStep step;
   step.backend = "nf_tables";
-  step.summary.push_back(fmt::format(
-      "{}{} every packet {}", control ? "control, 0% instead of all: " : "",
-      drop ? "drops" : "rejects", words_of(scope)));
+  step.summary.push_back(fmt::format("{}{} every packet {}",
+                                     control ? "control, 0% instead of all: " : "",
+                                     drop ? "drops" : "rejects", words_of(scope)));
   if (drop) {
-    TRY(auto table,
-        netdev_table(context, scope, model::NftDrop{control ? Ppm{0} : percent(100)}));
+    TRY(auto table, netdev_table(context, scope, model::NftDrop{control ? Ppm{0} : percent(100)}));
     add_table(step, scope, std::move(table), control ? "met" : "dropped");
   } else {
     TRY(auto table, reject_table(context, scope));

@@ -113,18 +113,20 @@ std::vector<std::string> respawn_warnings(const fault::PlanContext& context,
   std::vector<std::string> out;
   for (const model::ProcessInfo& process : context.processes) {
     if (is_service(process.unit) && restore.how != "unit" && units.insert(process.unit).second) {
-      out.push_back(fmt::format("{} belongs to {}: if the unit has Restart=, systemd starts it "
-                                "again at once; service.stop holds it down",
-                                name_of(process), process.unit));
+      out.push_back(
+          fmt::format("{} belongs to {}: if the unit has Restart=, systemd starts it "
+                      "again at once; service.stop holds it down",
+                      name_of(process), process.unit));
     }
     if (process.parent <= 1 || picked.contains(process.parent)) continue;
     const auto parent = std::find_if(all.begin(), all.end(), [&](const auto& candidate) {
       return candidate.id.pid == process.parent;
     });
     if (parent == all.end() || !parents.insert(process.parent).second) continue;
-    out.push_back(fmt::format("{} is a child of {}, which is not killed and may start another at "
-                              "once",
-                              name_of(process), name_of(*parent)));
+    out.push_back(
+        fmt::format("{} is a child of {}, which is not killed and may start another at "
+                    "once",
+                    name_of(process), name_of(*parent)));
   }
   return out;
 }
@@ -219,8 +221,8 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   if (context.request.zero_magnitude) {
     out.changes.clear();
     out.warnings.clear();
-    out.summary = {fmt::format("control: {} processes would be killed; none is",
-                               context.processes.size())};
+    out.summary = {
+        fmt::format("control: {} processes would be killed; none is", context.processes.size())};
     return out;
   }
   // The processes come back all at once, so the undo belongs to the step: it stands with the first

@@ -63,9 +63,8 @@ std::vector<std::string> freezable(const fault::PlanContext& context,
   }
   std::vector<std::string> out;
   for (const std::string& cgroup : candidates) {
-    const bool covered = std::any_of(out.begin(), out.end(), [&](const std::string& taken) {
-      return is_below(cgroup, taken);
-    });
+    const bool covered = std::any_of(
+        out.begin(), out.end(), [&](const std::string& taken) { return is_below(cgroup, taken); });
     const bool strangers = std::any_of(all.begin(), all.end(), [&](const auto& process) {
       return process.state != 'Z' && is_below(process.cgroup, cgroup) &&
              !picked.contains(process.id.pid);
@@ -157,8 +156,8 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   if (context.request.zero_magnitude) {
     out.changes.clear();
     out.effects.clear();
-    out.summary = {fmt::format("control: {} processes would be paused; none is",
-                               context.processes.size())};
+    out.summary = {
+        fmt::format("control: {} processes would be paused; none is", context.processes.size())};
   }
   return out;
 }

@@ -11,7 +11,7 @@ namespace {
 
 // In the order in which systemd prefers them.
 constexpr std::array<const char*, 7> kFolders = {
-    "/etc/systemd/system",       "/run/systemd/system",      "/run/systemd/generator",
+    "/etc/systemd/system",           "/run/systemd/system",     "/run/systemd/generator",
     "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system",
     "/run/systemd/generator.late"};
 constexpr std::size_t kLargest = 64 * 1024;
@@ -39,10 +39,14 @@ std::string expanded(const std::string& word, const Name& name, const std::strin
       continue;
     }
     const char what = word[++i];
-    if (what == 'i' || what == 'I') out += name.instance;
-    else if (what == 'p') out += name.prefix;
-    else if (what == 'n') out += unit;
-    else out += what;
+    if (what == 'i' || what == 'I')
+      out += name.instance;
+    else if (what == 'p')
+      out += name.prefix;
+    else if (what == 'n')
+      out += unit;
+    else
+      out += what;
   }
   return out;
 }
@@ -128,8 +132,8 @@ std::vector<std::string> stopped_together_with(const os::Host& host, const std::
 
 std::string socket_of(const os::Host& host, const std::string& unit) {
   const Name name = split(unit);
-  const std::string socket = name.prefix + (name.file == unit ? "" : "@" + name.instance) +
-                             ".socket";
+  const std::string socket =
+      name.prefix + (name.file == unit ? "" : "@" + name.instance) + ".socket";
   const std::string file = split(socket).file;
   for (const std::string folder : kFolders) {
     if (host.files().exists(folder + "/" + file)) return socket;

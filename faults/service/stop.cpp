@@ -56,11 +56,28 @@ model::FaultDescription describe() {
 // Stopping these would take away the ways to the host, or ordeal itself.
 std::string protected_because(const std::string& unit) {
   constexpr std::array<std::string_view, 4> kPrefixes = {"systemd-", "user@", "getty@", "ordeal"};
-  constexpr std::array<std::string_view, 22> kNames = {
-      "ssh",         "sshd",           "dbus",       "dbus-broker", "NetworkManager", "networking",
-      "network",     "networkd-dispatcher", "wpa_supplicant", "ifup",    "nftables", "iptables",
-      "firewalld",   "docker",         "containerd", "podman",      "crio",     "kubelet",
-      "qemu-guest-agent", "cloud-init", "multipathd", "polkit"};
+  constexpr std::array<std::string_view, 22> kNames = {"ssh",
+                                                       "sshd",
+                                                       "dbus",
+                                                       "dbus-broker",
+                                                       "NetworkManager",
+                                                       "networking",
+                                                       "network",
+                                                       "networkd-dispatcher",
+                                                       "wpa_supplicant",
+                                                       "ifup",
+                                                       "nftables",
+                                                       "iptables",
+                                                       "firewalld",
+                                                       "docker",
+                                                       "containerd",
+                                                       "podman",
+                                                       "crio",
+                                                       "kubelet",
+                                                       "qemu-guest-agent",
+                                                       "cloud-init",
+                                                       "multipathd",
+                                                       "polkit"};
   const std::string name = unit.substr(0, std::min(unit.find('@'), unit.rfind('.')));
   if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return "it is protected";
   for (const std::string_view prefix : kPrefixes) {
@@ -104,8 +121,8 @@ Result<model::HostStep> plan_unit(const fault::PlanContext& context, const std::
   const os::Host& host = context.host;
   CHECK_OK(check_unit(host, unit));
   const auto cgroup = host.cgroups().of_unit(unit);
-  const auto populated = cgroup.has_value() ? host.cgroups().populated(cgroup.value())
-                                            : Result<bool>(false);
+  const auto populated =
+      cgroup.has_value() ? host.cgroups().populated(cgroup.value()) : Result<bool>(false);
   if (populated.has_error() || !populated.value()) {
     return Error(Code::refused, fmt::format("{} runs no process: there is nothing to stop", unit));
   }
@@ -124,16 +141,17 @@ Result<model::HostStep> plan_unit(const fault::PlanContext& context, const std::
   for (const std::string& dependent : dependents) {
     change.undos.push_back(model::StartUnit{dependent});
     out.claims.push_back({"unit", dependent});
-    out.warnings.push_back(fmt::format("systemd stops {} with it; it is started again too",
-                                       dependent));
+    out.warnings.push_back(
+        fmt::format("systemd stops {} with it; it is started again too", dependent));
   }
   change.undos.push_back(model::StartUnit{unit});
   out.claims.push_back({"unit", unit});
   const std::string socket = socket_of(host, unit);
   if (!socket.empty()) {
-    out.warnings.push_back(fmt::format("{} may start it again at the next connection; then the "
-                                       "effect is not seen",
-                                       socket));
+    out.warnings.push_back(
+        fmt::format("{} may start it again at the next connection; then the "
+                    "effect is not seen",
+                    socket));
   }
   out.backend = "systemd";
   out.summary = {change.summary, "afterwards: start " + unit};
@@ -188,9 +206,10 @@ Result<model::HostStep> plan_commands(const fault::PlanContext& context,
   for (const model::ProcessInfo& process : context.processes) {
     out.claims.push_back({"process", fmt::format("{}:{}", process.id.pid, process.id.start_ticks)});
     if (process.unit.ends_with(".service") && context.host.processes().systemd_is_pid1()) {
-      out.warnings.push_back(fmt::format("pid {} belongs to {}: target.unit would stop it without "
-                                         "a race with Restart=",
-                                         process.id.pid, process.unit));
+      out.warnings.push_back(
+          fmt::format("pid {} belongs to {}: target.unit would stop it without "
+                      "a race with Restart=",
+                      process.id.pid, process.unit));
     }
   }
   return out;
@@ -203,11 +222,12 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
     return Error(Code::invalid, "target: exactly one of `unit` and `process`");
   }
   if (target.unit && (parameters.stop || parameters.start)) {
-    return Error(Code::invalid, "with: systemd stops and starts target.unit; `stop` and `start` "
-                                "belong to target.process");
+    return Error(Code::invalid,
+                 "with: systemd stops and starts target.unit; `stop` and `start` "
+                 "belong to target.process");
   }
-  TRY(auto out, target.unit ? plan_unit(context, *target.unit)
-                            : plan_commands(context, parameters));
+  TRY(auto out,
+      target.unit ? plan_unit(context, *target.unit) : plan_commands(context, parameters));
   if (context.request.zero_magnitude) {
     out.summary = {"control: would " + out.changes.front().summary + "; nothing is stopped"};
     out.changes.clear();

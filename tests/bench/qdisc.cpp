@@ -69,8 +69,8 @@ class Bare {
 };
 
 bool tc(const std::string& link) {
-  const char* const arguments[] = {"tc", "qdisc", "add", "dev", link.c_str(), "root", "netem",
-                                   "delay", "100ms", nullptr};
+  const char* const arguments[] = {"tc",   "qdisc", "add",   "dev",   link.c_str(),
+                                   "root", "netem", "delay", "100ms", nullptr};
   pid_t pid = 0;
   if (::posix_spawnp(&pid, "tc", nullptr, nullptr, const_cast<char* const*>(arguments), environ)) {
     return false;

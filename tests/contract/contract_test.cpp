@@ -179,9 +179,15 @@ TEST_P(EveryFault, KeepsTheContractInItsPlan) {
     const auto* table = std::get_if<model::CreateTable>(&change.apply);
     const auto* link = std::get_if<model::CreateIfb>(&change.apply);
     const auto* helper = std::get_if<model::SpawnHelper>(&change.apply);
-    if (table) { EXPECT_EQ(table->table.name, bench.token.mark()); }
-    if (link) { EXPECT_EQ(link->link, bench.token.mark()); }
-    if (helper) { EXPECT_EQ(helper->mark, bench.token.mark()); }
+    if (table) {
+      EXPECT_EQ(table->table.name, bench.token.mark());
+    }
+    if (link) {
+      EXPECT_EQ(link->link, bench.token.mark());
+    }
+    if (helper) {
+      EXPECT_EQ(helper->mark, bench.token.mark());
+    }
   }
   EXPECT_GT(undos, 0u);
   EXPECT_EQ(model::digest_of(step), model::digest_of(bench.planned(GetParam())));
@@ -245,9 +251,7 @@ INSTANTIATE_TEST_SUITE_P(Contract, EveryFault,
 
 class EveryDescription : public testing::TestWithParam<std::size_t> {
  protected:
-  const model::FaultDescription& description() const {
-    return catalogue()[GetParam()].description;
-  }
+  const model::FaultDescription& description() const { return catalogue()[GetParam()].description; }
 };
 
 TEST_P(EveryDescription, ExplainsEveryParameterInItsPage) {
@@ -299,8 +303,7 @@ std::string description_name(const testing::TestParamInfo<std::size_t>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Contract, EveryDescription,
-                         testing::Range<std::size_t>(0, catalogue().size()),
-                         description_name);
+                         testing::Range<std::size_t>(0, catalogue().size()), description_name);
 
 }  // namespace
 }  // namespace ordeal

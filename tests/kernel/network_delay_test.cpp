@@ -19,9 +19,8 @@ using ::testing::Not;
 
 // Why this kernel cannot carry netem; empty: it can.
 std::string without_netem() {
-  for (const Result<void>& answer :
-       {os::LinuxQdiscs().can_netem(), os::LinuxLinks().can_ifb(),
-        os::LinuxNftables().can_carry()}) {
+  for (const Result<void>& answer : {os::LinuxQdiscs().can_netem(), os::LinuxLinks().can_ifb(),
+                                     os::LinuxNftables().can_carry()}) {
     if (answer.has_error()) return answer.error().message();
   }
   return "";
@@ -80,9 +79,7 @@ void PrintTo(const Case& one, std::ostream* out) {
 
 // How far from 100 ms. Where each instruction is emulated, a packet's way through a process takes
 // milliseconds that have nothing to do with us; the kernel's own timers are as good as ever.
-double bar(const char* backend) {
-  return emulated() && std::string(backend) == "nfqueue" ? 5 : 2;
-}
+double bar(const char* backend) { return emulated() && std::string(backend) == "nfqueue" ? 5 : 2; }
 
 class Delay : public ::testing::TestWithParam<Case> {};
 
@@ -96,8 +93,7 @@ TEST_P(Delay, IsAddedToWhatIsNamedAndToNothingElse) {
   const Foreign foreign;
   const bool lo = std::string(device) == "lo";
   const std::vector<std::string> addresses =
-      lo ? std::vector<std::string>{"127.0.0.1", "::1"}
-         : std::vector<std::string>{kPeer4, kPeer6};
+      lo ? std::vector<std::string>{"127.0.0.1", "::1"} : std::vector<std::string>{kPeer4, kPeer6};
   std::vector<double> before;
   for (const std::string& address : addresses) {
     before.push_back(undisturbed(address, kPort));
@@ -128,14 +124,16 @@ TEST_P(Delay, IsAddedToWhatIsNamedAndToNothingElse) {
   EXPECT_EQ(run({"nft", "list", "ruleset"}), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Netem, Delay,
-    ::testing::Values(Case{"netem", "lo", "egress"}, Case{"netem", "lo", "ingress"},
-                      Case{"netem", "va", "egress"}, Case{"netem", "va", "ingress"}));
-INSTANTIATE_TEST_SUITE_P(
-    Nfqueue, Delay,
-    ::testing::Values(Case{"nfqueue", "lo", "egress"}, Case{"nfqueue", "lo", "ingress"},
-                      Case{"nfqueue", "va", "egress"}, Case{"nfqueue", "va", "ingress"}));
+INSTANTIATE_TEST_SUITE_P(Netem, Delay,
+                         ::testing::Values(Case{"netem", "lo", "egress"},
+                                           Case{"netem", "lo", "ingress"},
+                                           Case{"netem", "va", "egress"},
+                                           Case{"netem", "va", "ingress"}));
+INSTANTIATE_TEST_SUITE_P(Nfqueue, Delay,
+                         ::testing::Values(Case{"nfqueue", "lo", "egress"},
+                                           Case{"nfqueue", "lo", "ingress"},
+                                           Case{"nfqueue", "va", "egress"},
+                                           Case{"nfqueue", "va", "ingress"}));
 
 TEST(DelayBothWays, IsPaidTwice) {
   const std::string reason = without_netem();
@@ -184,9 +182,8 @@ TEST(DelayReverted, LosesNoPacketThatIsStillHeld) {
 TEST(DelayTable, ReadsBackAsItWasMeant) {
   if (!without_netem().empty()) GTEST_SKIP() << without_netem();
   NetworkBed bed;
-  Owner owner("network.delay",
-              delay_with("netem", "va", "egress",
-                         R"(, "remote_ip": ["10.99.0.0/24", "fd99::2/128"],
+  Owner owner("network.delay", delay_with("netem", "va", "egress",
+                                          R"(, "remote_ip": ["10.99.0.0/24", "fd99::2/128"],
                              "local_port": [{"first": 1000, "last": 65535}])"));
   ASSERT_EQ(owner.problem(), "");
   const std::string rules = run({"nft", "list", "ruleset"});

@@ -19,7 +19,11 @@
 
 namespace ordeal {
 
-namespace network { fault::Fault delay(); fault::Fault loss(); fault::Fault partition(); }
+namespace network {
+fault::Fault delay();
+fault::Fault loss();
+fault::Fault partition();
+}  // namespace network
 
 namespace kernel {
 namespace {

@@ -23,10 +23,8 @@ std::string shared(const std::string& direction, const std::string& more) {
       more);
 }
 
-const char* const kPortOnLo =
-    R"("remote_port": [{"first": 5432, "last": 5432}], "device": "lo")";
-const char* const kPortOnVeth =
-    R"("remote_port": [{"first": 5432, "last": 5432}], "device": "va")";
+const char* const kPortOnLo = R"("remote_port": [{"first": 5432, "last": 5432}], "device": "lo")";
+const char* const kPortOnVeth = R"("remote_port": [{"first": 5432, "last": 5432}], "device": "va")";
 
 std::string loss_with(int ppm, const std::string& traffic, int correlation = 0) {
   return fmt::format(R"({{"percent": {}, "correlation": {}, {}}})", ppm, correlation,

@@ -33,7 +33,8 @@ Task<Result<void>> SimClient::exchange(std::uint16_t port, int round_trips, Boot
   std::swap(back.local_port, back.remote_port);
   Duration time = takes(3ms);
   const double busy = machine_.cores_busy() / machine_.cpus;
-  if (busy > 1) time = Duration(static_cast<std::int64_t>(static_cast<double>(time.count()) * busy));
+  if (busy > 1)
+    time = Duration(static_cast<std::int64_t>(static_cast<double>(time.count()) * busy));
   bool lost = false;
   bool rejected = false;
   for (const Flow& way : {flow, back}) {

@@ -53,9 +53,8 @@ void SimSelfKill::disarm() {
 
 SimHost::SimHost(Node& node)
     : node_(node), clock_(node), self_kill_(node), random_(node), processes_(node), links_(node),
-      qdiscs_(node), nftables_(node), sockets_(node), cgroups_(node), files_(node),
-      machine_(node), client_(node),
-      host_(clock_, random_, processes_, links_, qdiscs_, nftables_, sockets_, cgroups_, files_,
-            machine_) {}
+      qdiscs_(node), nftables_(node), sockets_(node), cgroups_(node), files_(node), machine_(node),
+      client_(node), host_(clock_, random_, processes_, links_, qdiscs_, nftables_, sockets_,
+                           cgroups_, files_, machine_) {}
 
 }  // namespace ordeal::sim

@@ -19,7 +19,8 @@ void sync(File& file) {
   } else {
     for (const std::size_t sector : file.dirty) {
       const std::size_t offset = sector * kSector;
-      if (offset < file.cache.size()) file.durable.replace(offset, kSector, file.cache, offset, kSector);
+      if (offset < file.cache.size())
+        file.durable.replace(offset, kSector, file.cache, offset, kSector);
     }
   }
   file.on_disk = true;

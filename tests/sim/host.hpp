@@ -46,8 +46,8 @@ class Seam {
       return injected(world_.prng(), what);
     }
     auto result = effect();
-    world_.trace(&node_, fmt::format("{}: {}", what,
-                                     result.has_error() ? result.error().message() : "ok"));
+    world_.trace(&node_,
+                 fmt::format("{}: {}", what, result.has_error() ? result.error().message() : "ok"));
     world_.point(node_, what, "after");
     if (!alive()) return dead();
     if (result.has_value() && world_.prng().chance(machine_.misfortunes.call_fails_after)) {
@@ -106,8 +106,8 @@ class SimProcesses : public os::Processes, private Seam {
   Task<Result<model::ProcessId>> spawn_helper(model::SpawnHelper helper) override;
   Result<std::vector<model::ProcessId>> find_marked(const std::string& mark) const override;
   Result<std::vector<std::string>> marks() const override;
-  Task<Result<os::CommandResult>> run(
-      model::Command command, std::map<std::string, std::string> environment) override;
+  Task<Result<os::CommandResult>> run(model::Command command,
+                                      std::map<std::string, std::string> environment) override;
 
  private:
   Result<model::ProcessId> fork_helper(const model::SpawnHelper& helper);

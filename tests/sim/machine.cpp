@@ -136,9 +136,7 @@ void Machine::signal(std::int64_t pid, int number) {
       stopped_by_us.erase({pid, process->info.id.start_ticks});
       if (process->node) process->node->resume();
       return;
-    case SIGKILL:
-      process_dies(pid);
-      return;
+    case SIGKILL: process_dies(pid); return;
     case SIGTERM:
       if (process->ignores_term) return;
       [[fallthrough]];

@@ -29,32 +29,32 @@ struct Process {
   std::vector<std::uint16_t> ports;
   bool ignores_term = false;
   std::string protected_because;
-  Node* node = nullptr;            // a process of ours
+  Node* node = nullptr;  // a process of ours
   std::optional<model::SpawnHelper> helper;
-  Node* parent_node = nullptr;     // a helper dies with it
+  Node* parent_node = nullptr;  // a helper dies with it
   BootTime started{};
-  double cores = 0;                // that it keeps busy
+  double cores = 0;  // that it keeps busy
   Bytes resident{4 << 20};
-  Bytes disk;                      // space in unlinked files that it holds
-  std::string disk_mount;          // on which mount
-  std::string service;             // key in Machine::services
+  Bytes disk;              // space in unlinked files that it holds
+  std::string disk_mount;  // on which mount
+  std::string service;     // key in Machine::services
 };
 
 // Something that is kept running: a unit of systemd, or processes under a supervisor of their own.
 struct Service {
-  std::string name;                // comm
-  std::string unit;                // empty: no unit
+  std::string name;  // comm
+  std::string unit;  // empty: no unit
   std::string exe;
   std::string command;
   std::int64_t uid = 33;
-  int count = 1;                   // processes
+  int count = 1;  // processes
   std::vector<std::uint16_t> ports;
   std::optional<Duration> restart_after = 200ms;  // of a process that dies; empty: never
   Duration start_takes = 50ms;
   bool ignores_term = false;
   bool active = true;
   bool start_fails = false;
-  std::uint64_t job = 0;           // of systemd: a newer order replaces an older one
+  std::uint64_t job = 0;  // of systemd: a newer order replaces an older one
   std::string protected_because;
 };
 
@@ -62,14 +62,14 @@ struct Link {
   os::LinkInfo info;
   std::optional<model::Netem> netem;
   std::uint64_t packets = 0;
-  std::string foreign_qdisc;       // somebody else's root qdisc, never to be touched
+  std::string foreign_qdisc;  // somebody else's root qdisc, never to be touched
 };
 
 struct Table {
   model::NftTable table;
-  Node* owner = nullptr;           // null: somebody else's, for ever
+  Node* owner = nullptr;  // null: somebody else's, for ever
   BootTime lease_end{};
-  double packets = 0;              // that met counted rules
+  double packets = 0;  // that met counted rules
   BootTime counted_until{};
 };
 
@@ -96,39 +96,39 @@ struct Cgroup {
 struct File {
   std::string cache;
   std::string durable;
-  bool on_disk = false;            // the name itself survives power loss
-  std::set<std::size_t> dirty;     // sectors of 512 bytes, written and not synced
-  Node* lock = nullptr;            // OFD write lock
+  bool on_disk = false;         // the name itself survives power loss
+  std::set<std::size_t> dirty;  // sectors of 512 bytes, written and not synced
+  Node* lock = nullptr;         // OFD write lock
 };
 
 struct Disk {
   std::map<std::string, File> files;
   std::set<std::string> directories{"/"};
   Bytes total{100LL << 30};
-  Bytes used{20LL << 30};          // by others
+  Bytes used{20LL << 30};  // by others
   std::string filesystem = "ext4";
   std::string device = "254:0";
   Duration write_takes = 80us;
   std::optional<BootTime> hangs_until;  // D state: no write ends before
-  bool lies_about_sync = false;    // nothing written reaches the platter: a planted bug
+  bool lies_about_sync = false;         // nothing written reaches the platter: a planted bug
 };
 
 // Another file system than that of the root and the state directory; holds nothing but space.
 struct Mount {
   Bytes total{100LL << 30};
-  Bytes used{20LL << 30};          // by others
+  Bytes used{20LL << 30};  // by others
   std::string filesystem = "ext4";
   std::string device = "254:16";
 };
 
 // How often what goes wrong, in a million calls. Set by the seed's configuration.
 struct Misfortunes {
-  int call_fails = 0;              // with an errno of the call; nothing happened
-  int call_fails_after = 0;        // it took effect, and failed nevertheless
+  int call_fails = 0;        // with an errno of the call; nothing happened
+  int call_fails_after = 0;  // it took effect, and failed nevertheless
   int read_fails = 0;
-  int sync_fails = 0;              // pages are clean afterwards, and lost
-  int disk_hangs = 0;              // a write takes 0.1 to 5 s
-  int slow_call = 0;               // an asynchronous call takes up to 300 ms more
+  int sync_fails = 0;  // pages are clean afterwards, and lost
+  int disk_hangs = 0;  // a write takes 0.1 to 5 s
+  int slow_call = 0;   // an asynchronous call takes up to 300 ms more
 };
 
 class Machine {
@@ -162,8 +162,8 @@ class Machine {
   // What bears our mark or is in a state that only we put it in, each with the record that must
   // be in some journal. Read from the kernel alone.
   struct Trace {
-    std::string kind;  // of model::Undo: "delete_table", "resume_process", ...
-    std::string key;   // table, link, mark, pid, cgroup, unit
+    std::string kind;       // of model::Undo: "delete_table", "resume_process", ...
+    std::string key;        // table, link, mark, pid, cgroup, unit
     bool effective = true;  // false for idle links and lapsed tables
     bool operator==(const Trace&) const = default;
     auto operator<=>(const Trace&) const = default;
@@ -177,7 +177,7 @@ class Machine {
   // What a packet of the flow meets now.
   struct Fate {
     Duration delay{};
-    double loss = 0;      // share
+    double loss = 0;  // share
     bool rejected = false;
     bool counted = false;
   };
@@ -197,25 +197,25 @@ class Machine {
   std::string machine_id = "0123456789abcdef0123456789abcdef";
   bool systemd = true;
   std::map<std::int64_t, Process> processes;
-  std::map<std::string, Service> services;   // by unit, or comm without one
+  std::map<std::string, Service> services;  // by unit, or comm without one
   std::map<std::string, Link> links;
   std::map<std::pair<std::string, model::NftFamily>, Table> tables;
   std::map<std::string, Cgroup> cgroups;
   std::vector<Flow> flows;
   Disk disk;
-  std::map<std::string, Mount> mounts;       // by path, "/" is `disk`
+  std::map<std::string, Mount> mounts;  // by path, "/" is `disk`
   bool ifb_loaded = false;
   bool ifb_possible = true;
   bool netem_possible = true;
   bool owner_tables_possible = true;
   bool queue_possible = true;
-  bool freezer_works = true;                 // false: says that it has frozen, and has not
+  bool freezer_works = true;  // false: says that it has frozen, and has not
   std::vector<std::uint16_t> foreign_queues;
   std::vector<os::ExemptFlow> exempt_flows;
   int cpus = 2;
   Bytes memory_total{8LL << 30};
-  Bytes memory_used{2LL << 30};              // by others
-  std::int64_t pid_limit = 60;               // small, so that pids are used again
+  Bytes memory_used{2LL << 30};  // by others
+  std::int64_t pid_limit = 60;   // small, so that pids are used again
   Misfortunes misfortunes;
   // User commands by argv[0]; null result: could not be started.
   std::map<std::string, std::function<os::CommandResult(Machine&, const std::vector<std::string>&)>>
@@ -235,7 +235,7 @@ class Machine {
   std::multimap<std::string, WaitId> file_waits;
   // Processes that somebody of ours stopped, and units that somebody of ours took down.
   std::set<std::pair<std::int64_t, std::int64_t>> stopped_by_us;  // pid, start
-  std::map<std::string, Trace> taken_down;  // by key of the service
+  std::map<std::string, Trace> taken_down;                        // by key of the service
   void take_down(const std::string& service, Trace trace);
   // Failures that were injected so far, and what they hit.
   std::uint64_t injected_failures = 0;

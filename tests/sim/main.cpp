@@ -62,8 +62,8 @@ int run_one(const Arguments& arguments) {
   if (outcome.verdict) {
     fmt::print("verdict {}: {}\n", outcome.verdict->exit_name, outcome.verdict->reason);
   }
-  fmt::print("trace hash {:016x}, {} steps, {} points of the worker\n", outcome.hash,
-             outcome.steps, outcome.points.front());
+  fmt::print("trace hash {:016x}, {} steps, {} points of the worker\n", outcome.hash, outcome.steps,
+             outcome.points.front());
   if (!outcome.violation.empty()) fmt::print("VIOLATION {}\n", outcome.violation);
   return outcome.violation.empty() ? 0 : 1;
 }
@@ -175,13 +175,20 @@ std::optional<Arguments> read(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : "0"; };
-    if (word == "--seed") out.seed = std::strtoull(value().c_str(), nullptr, 10);
-    else if (word == "--seeds") out.seeds = std::strtoull(value().c_str(), nullptr, 10);
-    else if (word == "--from") out.from = std::strtoull(value().c_str(), nullptr, 10);
-    else if (word == "--planted") out.planted = value();
-    else if (word == "--trace") out.trace = true;
-    else if (word == "--every-point") out.every_point = true;
-    else return std::nullopt;
+    if (word == "--seed")
+      out.seed = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--seeds")
+      out.seeds = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--from")
+      out.from = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--planted")
+      out.planted = value();
+    else if (word == "--trace")
+      out.trace = true;
+    else if (word == "--every-point")
+      out.every_point = true;
+    else
+      return std::nullopt;
   }
   return out;
 }
@@ -197,7 +204,8 @@ int main(int argc, char** argv) {
   if (arguments && !arguments->planted.empty()) return find_planted(*arguments);
   if (arguments && arguments->every_point) return strike_every_point();
   if (arguments && arguments->seeds != 0) return run_many(*arguments);
-  fmt::print("usage: ordeal-sim --seed N [--trace] | --seeds N [--from M] | --every-point |\n"
-             "       --planted BUG [--seeds N] (tests/sim/campaign/config.hpp: Plant)\n");
+  fmt::print(
+      "usage: ordeal-sim --seed N [--trace] | --seeds N [--from M] | --every-point |\n"
+      "       --planted BUG [--seeds N] (tests/sim/campaign/config.hpp: Plant)\n");
   return 2;
 }

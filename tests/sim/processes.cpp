@@ -128,8 +128,8 @@ Result<model::ProcessId> SimProcesses::fork_helper(const model::SpawnHelper& hel
     process.parent_node = &node_;
     const auto& arguments = helper.arguments;
     if (helper.role == "cpu") {
-      const auto workers = static_cast<double>(std::max<std::int64_t>(
-          1, argument(arguments, "workers")));
+      const auto workers =
+          static_cast<double>(std::max<std::int64_t>(1, argument(arguments, "workers")));
       const std::int64_t load = argument(arguments, "load");
       const double free = std::max(0.1, machine_.cpus - machine_.cores_busy());
       process.cores = std::min(free, workers * static_cast<double>(load) / 1e6);
@@ -170,8 +170,8 @@ Result<std::vector<std::string>> SimProcesses::marks() const {
 // ---- Commands -----------------------------------------------------------------------------------
 
 // The child dies with its parent; what it had ordered of systemd by then goes on without it.
-Task<Result<os::CommandResult>> SimProcesses::run(
-    model::Command command, std::map<std::string, std::string>) {
+Task<Result<os::CommandResult>> SimProcesses::run(model::Command command,
+                                                  std::map<std::string, std::string>) {
   if (!alive()) co_return dead();
   if (command.argv.empty() || !command.argv.front().starts_with('/')) {
     world_.violation("a command without an absolute path");

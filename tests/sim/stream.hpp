@@ -22,10 +22,10 @@ struct Pipe {
   bool reader_closed = false;
   Node* writer = nullptr;
   Node* reader = nullptr;
-  WaitId reading = 0;   // 0: nobody
+  WaitId reading = 0;  // 0: nobody
   WaitId writing = 0;
-  Duration latency{};   // 0 to twice this for each piece
-  bool cut = false;     // nothing arrives any more, and nobody is told
+  Duration latency{};  // 0 to twice this for each piece
+  bool cut = false;    // nothing arrives any more, and nobody is told
 };
 
 using StreamPair = std::pair<std::unique_ptr<os::Stream>, std::unique_ptr<os::Stream>>;

@@ -44,20 +44,20 @@ std::string step_yaml(const Wish& wish, Duration duration, const std::string& in
 }
 
 std::string experiment_yaml(const std::string& method) {
-  return
-      "version: 1\n"
-      "name: simulated\n"
-      "hypothesis: The simulated service stands it.\n"
-      "slis:\n"
-      "  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 10/s, timeout: 500ms } }\n"
-      "  db: { tcp: { address: \"127.0.0.1:5432\", rate: 10/s, timeout: 500ms } }\n"
-      "steady_state: [ shop.success >= 90%, db.success >= 50% ]\n"
-      "during: [ shop.success >= 1% ]\n"
-      "abort_if: [ shop.success < 1% over 3s ]\n"
-      "warmup: 500ms\n"
-      "baseline: 3s\n"
-      "recovery: { within: 15s, hold: 3s }\n"
-      "method:\n" + method;
+  return "version: 1\n"
+         "name: simulated\n"
+         "hypothesis: The simulated service stands it.\n"
+         "slis:\n"
+         "  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 10/s, timeout: 500ms } }\n"
+         "  db: { tcp: { address: \"127.0.0.1:5432\", rate: 10/s, timeout: 500ms } }\n"
+         "steady_state: [ shop.success >= 90%, db.success >= 50% ]\n"
+         "during: [ shop.success >= 1% ]\n"
+         "abort_if: [ shop.success < 1% over 3s ]\n"
+         "warmup: 500ms\n"
+         "baseline: 3s\n"
+         "recovery: { within: 15s, hold: 3s }\n"
+         "method:\n" +
+         method;
 }
 
 }  // namespace ordeal::sim

@@ -244,9 +244,8 @@ Task<void> World::suspend(Node& node, WaitId id) {
     };
     park(node, id, Parked{&node, complete_later, kept});
     if (slot.is_connected()) {
-      slot.assign([this, id](asio::cancellation_type) {
-        complete(id, asio::error::operation_aborted);
-      });
+      slot.assign(
+          [this, id](asio::cancellation_type) { complete(id, asio::error::operation_aborted); });
     }
   };
   const asio::use_awaitable_t<asio::any_io_executor> token;
@@ -274,8 +273,8 @@ void World::trace(Node* node, std::string_view text) {
 }
 
 void World::mix(std::uint64_t value) {
-  hash_ = (hash_ ^ value ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) *
-          0x100000001b3;
+  hash_ =
+      (hash_ ^ value ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) * 0x100000001b3;
 }
 
 bool run_task(Node& node, Task<void> task, Duration limit) {

@@ -203,7 +203,7 @@ class World {
   std::uint64_t trace_hash() const { return hash_; }
   void trace(Node* node, std::string_view text);
   bool print_trace = false;
-  bool shuffle = false;             // handlers of one node in any order, not only nodes
+  bool shuffle = false;  // handlers of one node in any order, not only nodes
   std::uint64_t step_budget = 20'000'000;
   // A state that a campaign must reach sometimes, or its seeds prove nothing.
   void sometimes(const std::string& what) { ++sometimes_[what]; }

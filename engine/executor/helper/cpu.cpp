@@ -28,8 +28,8 @@ struct Orders {
 };
 BOOST_DESCRIBE_STRUCT(Orders, (), (workers, load, reach))
 
-constexpr std::int64_t kPeriod = 20'000'000;   // ns
-constexpr std::int64_t kControl = 500'000'000; // ns; 50 ticks of /proc/stat per CPU
+constexpr std::int64_t kPeriod = 20'000'000;    // ns
+constexpr std::int64_t kControl = 500'000'000;  // ns; 50 ticks of /proc/stat per CPU
 constexpr std::int64_t kSecond = 1'000'000'000;
 
 std::int64_t read_clock(clockid_t clock) {

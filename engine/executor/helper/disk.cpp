@@ -53,8 +53,8 @@ bool write_noise(int fd, std::int64_t offset, std::int64_t size) {
   fill_pages(block.data(), static_cast<std::size_t>(size),
              static_cast<std::uint64_t>(offset) / kPageBytes, kPageBytes);
   for (std::int64_t done = 0; done < size;) {
-    const ssize_t count = ::pwrite(fd, block.data() + done, static_cast<std::size_t>(size - done),
-                                   offset + done);
+    const ssize_t count =
+        ::pwrite(fd, block.data() + done, static_cast<std::size_t>(size - done), offset + done);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return false;
     done += count;

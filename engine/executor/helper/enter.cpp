@@ -87,8 +87,7 @@ Result<HelperCall> helper_call(int count, const char* const* arguments) {
   return call;
 }
 
-Result<boost::json::object> helper_enter(const HelperCall& call,
-                                         std::optional<int> oom_score_adj) {
+Result<boost::json::object> helper_enter(const HelperCall& call, std::optional<int> oom_score_adj) {
   CHECK_OK(die_with(call.parent));
   if (::prctl(PR_SET_NAME, call.mark.c_str()) != 0) return Error::system(errno, "PR_SET_NAME");
   // The spawn has marked them close-on-exec already; this holds whoever started us.

@@ -84,8 +84,8 @@ void grow(const Orders& orders, char* memory) {
   for (std::int64_t held = 0; held < orders.bytes;) {
     const std::int64_t size = std::min(step, orders.bytes - held);
     // 128-bit: 64 TiB x one hour in microseconds.
-    const auto due = static_cast<std::int64_t>(static_cast<__int128>(orders.ramp_us) * held /
-                                               orders.bytes);
+    const auto due =
+        static_cast<std::int64_t>(static_cast<__int128>(orders.ramp_us) * held / orders.bytes);
     sleep_us(begin + due - now_us());
     if (memory_available().value_or(0) - size < orders.reserve) {
       sleep_us(200'000);
@@ -107,8 +107,8 @@ int run_memory(const boost::json::object& arguments) {
   }
   const Orders& orders = decoded.value();
   if (!set_oom_score(orders.oom_score_adj)) {
-    helper_error(fmt::format("set oom_score_adj to {}: {}", orders.oom_score_adj,
-                             std::strerror(errno)));
+    helper_error(
+        fmt::format("set oom_score_adj to {}: {}", orders.oom_score_adj, std::strerror(errno)));
     return 1;
   }
   if (!memory_available()) {

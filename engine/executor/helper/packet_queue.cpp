@@ -15,7 +15,7 @@ namespace ordeal::helper {
 namespace {
 
 constexpr std::size_t kReceiveLimit = 256u << 10;
-constexpr int kSocketBuffer = 32 << 20;      // packets' notices while we are not scheduled
+constexpr int kSocketBuffer = 32 << 20;  // packets' notices while we are not scheduled
 constexpr std::size_t kVerdictsPerSend = 512;
 
 struct Header {

@@ -43,7 +43,7 @@ std::int64_t now() {
 
 // SIGTERM is only taken inside ppoll, so that it cannot slip in between a look and the wait.
 sigset_t take_term_only_in_poll() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int) { told_to_end = 1; };
   ::sigaction(SIGTERM, &action, nullptr);
   sigset_t term;

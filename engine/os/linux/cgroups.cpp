@@ -233,10 +233,9 @@ Task<Result<void>> LinuxCgroups::set_frozen(std::string cgroup, bool wanted) {
     if (clock_.now() >= deadline) break;
     co_await clock_.sleep(kFreezePoll);
   }
-  co_return Error(Code::timeout,
-                  fmt::format("cgroup {} is not {} after 2 s{}", cgroup,
-                              wanted ? "frozen" : "thawed",
-                              wanted ? "" : "; a cgroup above it may be frozen"));
+  co_return Error(Code::timeout, fmt::format("cgroup {} is not {} after 2 s{}", cgroup,
+                                             wanted ? "frozen" : "thawed",
+                                             wanted ? "" : "; a cgroup above it may be frozen"));
 }
 
 Result<std::vector<std::string>> LinuxCgroups::entrances(const std::string& cgroup) const {

@@ -38,8 +38,7 @@ class LinuxCgroups final : public Cgroups {
   Result<std::string> directory_of(const std::string& cgroup) const;
   Result<bool> event(const std::string& cgroup, std::string_view key) const;
   // Directories of the cgroup and its ancestors in the hierarchy of a v1 controller, or none.
-  std::vector<std::string> v1_chain(const std::string& controller,
-                                    const std::string& cgroup) const;
+  std::vector<std::string> v1_chain(const std::string& controller, const std::string& cgroup) const;
 
   Clock& clock_;
   CgroupMounts mounts_;

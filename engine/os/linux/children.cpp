@@ -178,8 +178,9 @@ Task<Result<CommandResult>> LinuxProcesses::run(model::Command command,
 Result<SpawnPlan> LinuxProcesses::helper_plan(const model::SpawnHelper& helper) const {
   SpawnPlan plan;
   plan.path = executor_path_;
-  plan.argv = {"ordeal-executor", "--helper", helper.role,     "--mark",
-               helper.mark,       "--parent", std::to_string(::getpid())};
+  plan.argv = {
+      "ordeal-executor",         "--helper", helper.role, "--mark", helper.mark, "--parent",
+      std::to_string(::getpid())};
   plan.environment = plain_environment({});
   plan.own_session = true;  // no signal of a terminal reaches it
   plan.dies_with_parent = true;

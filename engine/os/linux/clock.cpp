@@ -84,8 +84,8 @@ class LinuxClock::Alarms : public std::enable_shared_from_this<Alarms> {
     itimerspec setting{};
     setting.it_value.tv_sec = seconds.count();
     setting.it_value.tv_nsec = std::chrono::nanoseconds(time - seconds).count();
-    const int done = ::timerfd_settime(timer_.native_handle(), TFD_TIMER_ABSTIME, &setting,
-                                       nullptr);
+    const int done =
+        ::timerfd_settime(timer_.native_handle(), TFD_TIMER_ABSTIME, &setting, nullptr);
     ORDEAL_ASSERT(done == 0);
   }
 

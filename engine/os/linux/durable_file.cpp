@@ -35,8 +35,8 @@ struct LinuxDurableFile::Job {
 // Shared by the loop and the thread; lives as long as either needs it.
 class LinuxDurableFile::Writer {
  public:
-  Writer(asio::any_io_executor executor, Fd fd) : executor_(std::move(executor)),
-                                                  fd_(std::move(fd)) {}
+  Writer(asio::any_io_executor executor, Fd fd)
+      : executor_(std::move(executor)), fd_(std::move(fd)) {}
 
   static std::shared_ptr<Writer> start(asio::any_io_executor executor, Fd fd) {
     auto writer = std::make_shared<Writer>(std::move(executor), std::move(fd));

@@ -11,7 +11,7 @@ namespace ordeal::os {
 
 // How a child ended.
 struct ChildEnd {
-  int code = 0;  // 128 + n for signal n
+  int code = 0;      // 128 + n for signal n
   std::string text;  // "exit 1", "signal 9"
 };
 

@@ -31,9 +31,7 @@ class ChildStream final : public Stream {
     ignore(try_reap(child_.pidfd.get()), "one that hangs in D state is left to init");
   }
 
-  Task<Result<std::string>> read_some(std::size_t limit) override {
-    return wire_.read_some(limit);
-  }
+  Task<Result<std::string>> read_some(std::size_t limit) override { return wire_.read_some(limit); }
   Task<Result<void>> write(std::string bytes) override { return wire_.write(std::move(bytes)); }
   void close() override { wire_.close(); }
 

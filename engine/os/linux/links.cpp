@@ -21,10 +21,11 @@ namespace {
 
 // Modules that the carrier makes the kernel load, directly or by asking for their features.
 constexpr std::array<std::string_view, 20> kOurModules = {
-    "ifb", "sch_netem", "nfnetlink", "nf_tables", "nft_objref", "nft_numgen", "nft_fwd_netdev",
-    "nf_dup_netdev", "nft_reject", "nft_reject_inet", "nf_reject_ipv4", "nf_reject_ipv6",
-    "nft_queue", "nft_compat", "nfnetlink_queue", "xt_NFQUEUE", "x_tables", "libcrc32c",
-    "crc32c_generic", "nft_counter"};
+    "ifb",        "sch_netem",       "nfnetlink",       "nf_tables",
+    "nft_objref", "nft_numgen",      "nft_fwd_netdev",  "nf_dup_netdev",
+    "nft_reject", "nft_reject_inet", "nf_reject_ipv4",  "nf_reject_ipv6",
+    "nft_queue",  "nft_compat",      "nfnetlink_queue", "xt_NFQUEUE",
+    "x_tables",   "libcrc32c",       "crc32c_generic",  "nft_counter"};
 
 // While links are being deleted they are in a group of this process only, so that deleting the
 // whole group can never reach an ifb that another executor made a moment ago.

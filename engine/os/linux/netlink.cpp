@@ -10,8 +10,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -34,8 +34,8 @@ std::string explanation(const nlmsghdr* header) {
   if ((header->nlmsg_flags & NLM_F_CAPPED) == 0) skip += error->msg.nlmsg_len - sizeof(nlmsghdr);
   const int size = static_cast<int>(header->nlmsg_len - NLMSG_HDRLEN - NLMSG_ALIGN(skip));
   if (size <= 0) return "";
-  const auto* first = reinterpret_cast<const nlattr*>(reinterpret_cast<const char*>(error) +
-                                                      NLMSG_ALIGN(skip));
+  const auto* first =
+      reinterpret_cast<const nlattr*>(reinterpret_cast<const char*>(error) + NLMSG_ALIGN(skip));
   return text_of(nla_find(first, size, NLMSGERR_ATTR_MSG));
 }
 
@@ -249,8 +249,8 @@ Result<std::vector<Reply>> Netlink::dump(Message& message, std::string_view what
     if (error != 0 && !interrupted) return Error::system(error, what);
     if (!interrupted) return answers;
   }
-  return Error(Code::busy, fmt::format("{}: it changed during every one of {} readings", what,
-                                       kDumpAttempts));
+  return Error(Code::busy,
+               fmt::format("{}: it changed during every one of {} readings", what, kDumpAttempts));
 }
 
 Result<std::vector<BatchFailure>> Netlink::batch(std::span<Message> messages,

@@ -42,7 +42,7 @@ class Message {
   Message& put_be16(int attribute, std::uint16_t value);    // network order, as netfilter wants it
   Message& put_be32(int attribute, std::uint32_t value);
   Message& put_be64(int attribute, std::uint64_t value);
-  Message& append(const void* data, std::size_t size);      // no attribute: a bare struct
+  Message& append(const void* data, std::size_t size);  // no attribute: a bare struct
 
   // Attributes put while the returned object lives are inside `attribute`.
   class Nest {

@@ -45,9 +45,7 @@ class Expressions {
   }
 
   void meta(std::uint32_t key) {
-    add("meta", [&] {
-      message_.put_be32(NFTA_META_DREG, kRegister).put_be32(NFTA_META_KEY, key);
-    });
+    add("meta", [&] { message_.put_be32(NFTA_META_DREG, kRegister).put_be32(NFTA_META_KEY, key); });
   }
   void compare(std::uint32_t operation, const void* data, std::size_t size) {
     add("cmp", [&] {
@@ -96,8 +94,7 @@ class Expressions {
 };
 
 void match_family(Expressions& out, const model::NftRule& rule) {
-  const std::uint16_t ethertype =
-      htons(rule.match.family == model::IpFamily::ip ? 0x0800 : 0x86dd);
+  const std::uint16_t ethertype = htons(rule.match.family == model::IpFamily::ip ? 0x0800 : 0x86dd);
   out.meta(NFT_META_PROTOCOL);
   out.equal(&ethertype, sizeof ethertype);
   if (!rule.leased) return;
@@ -238,8 +235,7 @@ void hand_to_queue(Expressions& out, std::uint16_t number, QueueSpelling spellin
 
 void reject(Expressions& out, bool reset) {
   out.add("reject", [&] {
-    out.message().put_be32(NFTA_REJECT_TYPE,
-                           reset ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH);
+    out.message().put_be32(NFTA_REJECT_TYPE, reset ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH);
     const std::uint8_t code = NFT_REJECT_ICMPX_ADMIN_PROHIBITED;
     if (!reset) out.message().put(NFTA_REJECT_ICMP_CODE, &code, sizeof code);
   });

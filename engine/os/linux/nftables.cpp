@@ -210,8 +210,11 @@ Result<void> LinuxNftables::remove(std::span<const TableId> tables, bool keep_ch
       if (failure.system_errno == ENOENT || problem) continue;
       const std::string& name = left[failure.index].name;
       problem = failure.system_errno == EPERM
-                    ? Error(Code::denied, fmt::format("table {}: its owner, another process, is "
-                                                      "still alive", name), EPERM)
+                    ? Error(Code::denied,
+                            fmt::format("table {}: its owner, another process, is "
+                                        "still alive",
+                                        name),
+                            EPERM)
                     : transaction_error(failure, "remove table " + name);
     }
     std::vector<TableId> rest;

@@ -21,9 +21,14 @@ std::string own_path() {
 void enter_own_scope(const std::vector<std::string>& arguments) {
   if (::geteuid() != 0 || ::access("/run/systemd/system", F_OK) != 0) return;
   if (::access(kSystemdRun, X_OK) != 0) return;
-  std::vector<std::string> words = {kSystemdRun, "--scope", "--quiet", "--collect",
-                                    "--slice=ordeal.slice", "--description=ordeal executor",
-                                    "--", own_path()};
+  std::vector<std::string> words = {kSystemdRun,
+                                    "--scope",
+                                    "--quiet",
+                                    "--collect",
+                                    "--slice=ordeal.slice",
+                                    "--description=ordeal executor",
+                                    "--",
+                                    own_path()};
   if (::access(words.back().c_str(), X_OK) != 0) return;
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;

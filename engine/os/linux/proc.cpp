@@ -51,10 +51,10 @@ bool parse_endpoint(std::string_view text, std::string& address, std::uint16_t& 
   }
   const bool mapped = colon == 32 && parts[0] == 0 && parts[1] == 0 && parts[2] == htonl(0xffff);
   char buffer[INET6_ADDRSTRLEN];
-  const char* done = colon == 8 || mapped
-                         ? ::inet_ntop(AF_INET, mapped ? &parts[3] : &parts[0], buffer,
-                                       sizeof buffer)
-                         : ::inet_ntop(AF_INET6, parts.data(), buffer, sizeof buffer);
+  const char* done =
+      colon == 8 || mapped
+          ? ::inet_ntop(AF_INET, mapped ? &parts[3] : &parts[0], buffer, sizeof buffer)
+          : ::inet_ntop(AF_INET6, parts.data(), buffer, sizeof buffer);
   if (done == nullptr) return false;
   address = buffer;
   return true;
@@ -193,8 +193,8 @@ std::vector<std::uint64_t> socket_inodes(std::int64_t pid) {
   if (!directory) return inodes;
   while (const dirent* entry = ::readdir(directory.get())) {
     char target[64];
-    const ssize_t size = ::readlinkat(::dirfd(directory.get()), entry->d_name, target,
-                                      sizeof target);
+    const ssize_t size =
+        ::readlinkat(::dirfd(directory.get()), entry->d_name, target, sizeof target);
     if (size <= 0) continue;
     std::string_view text(target, static_cast<std::size_t>(size));
     if (!text.starts_with("socket:[") || !text.ends_with(']')) continue;

@@ -157,8 +157,7 @@ Result<ProcessUsage> LinuxProcesses::usage(model::ProcessId id) const {
   TRY(const proc::Stat stat, within(what, proc::read_stat(id.pid)));
   if (stat.id != id || stat.gone()) return not_that_process(id);
   const auto fields = proc::words(memory);
-  const auto pages =
-      fields.size() > 1 ? proc::parse_number<std::int64_t>(fields[1]) : std::nullopt;
+  const auto pages = fields.size() > 1 ? proc::parse_number<std::int64_t>(fields[1]) : std::nullopt;
   if (!pages) return Error(Code::failed, what + ": statm is unreadable");
   const auto ticks = stat.cpu_ticks * std::int64_t{1'000'000} / ::sysconf(_SC_CLK_TCK);
   return ProcessUsage{cpu.value_or(Duration(ticks)), Bytes{*pages * ::sysconf(_SC_PAGESIZE)}};

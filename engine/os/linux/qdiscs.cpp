@@ -4,9 +4,9 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <netlink/attr.h>
 
 #include <cerrno>
 #include <cstring>
@@ -129,10 +129,10 @@ Result<void> LinuxQdiscs::add_netem(const std::string& link, const model::Netem&
 
 Result<QdiscStats> LinuxQdiscs::stats(const std::string& link) const {
   TRY(auto reply, about(link, [&](int index) {
-    // Without ECHO kernels before 6.3 tell only those who listen to a multicast group.
-    Message message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, index);
-    return route_.get(message, "read the qdisc of " + link);
-  }));
+        // Without ECHO kernels before 6.3 tell only those who listen to a multicast group.
+        Message message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, index);
+        return route_.get(message, "read the qdisc of " + link);
+      }));
   const nlattr* all = reply.find(sizeof(tcmsg), TCA_STATS2);
   QdiscStats stats;
   // gnet_stats_basic: u64 bytes, u32 packets; the 64-bit packet count follows on newer kernels.

@@ -22,7 +22,7 @@ class LinuxQdiscs final : public Qdiscs {
   auto about(const std::string& link, Ask ask) const -> decltype(ask(0));
 
   mutable Netlink route_;
-  Fd names_;  // asks for the index of a link
+  Fd names_;                   // asks for the index of a link
   mutable std::string known_;  // the link that was asked for last, and its index
   mutable int index_ = 0;
   mutable bool known_good_ = false;  // can_netem() answered yes once: it stays so

@@ -124,9 +124,15 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
   ORDEAL_ASSERT(::gettid() == ::getpid());
   ORDEAL_ASSERT(!plan.argv.empty() && plan.descriptors.size() >= 3);
   TRY(auto descriptors, move_away(plan.descriptors));
-  Child child{plan.path.c_str(), pointers(plan.argv), pointers(plan.environment),
-              std::move(descriptors), {}, plan.identity ? &*plan.identity : nullptr,
-              plan.own_session, plan.dies_with_parent, ::getpid()};
+  Child child{plan.path.c_str(),
+              pointers(plan.argv),
+              pointers(plan.environment),
+              std::move(descriptors),
+              {},
+              plan.identity ? &*plan.identity : nullptr,
+              plan.own_session,
+              plan.dies_with_parent,
+              ::getpid()};
   for (const auto& file : plan.cgroup_files) child.cgroup_files.push_back(file.c_str());
 
   // No handler of ours may run in the child, where it would write into our memory.

@@ -24,8 +24,8 @@ struct SpawnPlan {
   std::vector<std::string> environment;  // "NAME=value"
   // What the child finds as descriptor 0, 1, 2 and so on; -1 is /dev/null. It has no other.
   std::vector<int> descriptors = {-1, -1, -1};
-  bool own_session = false;       // setsid: leader of a process group of its own
-  bool dies_with_parent = false;  // SIGKILL when the main thread of this process ends
+  bool own_session = false;               // setsid: leader of a process group of its own
+  bool dies_with_parent = false;          // SIGKILL when the main thread of this process ends
   std::vector<std::string> cgroup_files;  // cgroup.procs files to enter before exec
   std::optional<Identity> identity;       // to become; we must be root
 };

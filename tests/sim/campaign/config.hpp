@@ -26,7 +26,7 @@ struct Strike {
   // When: after so much time, or at the n-th point (before or after a call) of `of`.
   std::optional<Duration> after;
   std::uint64_t point = 0;
-  Whose of = Whose::worker;  // recover: whoever runs it is killed
+  Whose of = Whose::worker;              // recover: whoever runs it is killed
   std::optional<Duration> resume_after;  // of a stop
 };
 
@@ -39,17 +39,17 @@ enum class Plant {
   inject_before_journal,
   no_fsync,
   drop_rest,
-  lying_disk,      // what was synced is not on the platter
-  late_keeper,     // hears of the worker's death three seconds late
-  long_lease,      // three times what was agreed
-  deaf_to_halt,    // the latch is somewhere else
-  slow_abort,      // the order to revert leaves two seconds late
-  early_word,      // the front says reverted when it has only ordered it
-  damage,          // a revert takes somebody else's qdisc away
-  false_clean,     // a verdict that says clean, whatever is left
-  false_dirty,     // one that cries wolf
-  false_upheld,    // one that forgets what went wrong
-  false_error,     // one that invents it
+  lying_disk,    // what was synced is not on the platter
+  late_keeper,   // hears of the worker's death three seconds late
+  long_lease,    // three times what was agreed
+  deaf_to_halt,  // the latch is somewhere else
+  slow_abort,    // the order to revert leaves two seconds late
+  early_word,    // the front says reverted when it has only ordered it
+  damage,        // a revert takes somebody else's qdisc away
+  false_clean,   // a verdict that says clean, whatever is left
+  false_dirty,   // one that cries wolf
+  false_upheld,  // one that forgets what went wrong
+  false_error,   // one that invents it
 };
 BOOST_DESCRIBE_ENUM(Plant, none, inject_before_journal, no_fsync, drop_rest, lying_disk,
                     late_keeper, long_lease, deaf_to_halt, slow_abort, early_word, damage,
@@ -57,10 +57,10 @@ BOOST_DESCRIBE_ENUM(Plant, none, inject_before_journal, no_fsync, drop_rest, lyi
 
 // For tests of whole runs that need a world of their own.
 struct Hooks {
-  std::function<void(Machine&)> furnish;                          // before the front starts
-  std::function<void(const model::Event&, Lab&)> on_event;        // as the front says it
-  std::function<void(const wire::Order&, BootTime)> on_order;     // as it leaves the front
-  std::function<void(Machine&)> mend;                             // before `ordeal recover`
+  std::function<void(Machine&)> furnish;                       // before the front starts
+  std::function<void(const model::Event&, Lab&)> on_event;     // as the front says it
+  std::function<void(const wire::Order&, BootTime)> on_order;  // as it leaves the front
+  std::function<void(Machine&)> mend;                          // before `ordeal recover`
 };
 
 struct Config {
@@ -77,7 +77,7 @@ struct Config {
   Plant plant = Plant::none;
   run::Mode mode = run::Mode::run;
   bool stop_on_violation = false;
-  bool machine_obeys = true;     // hooks make no undo impossible
+  bool machine_obeys = true;  // hooks make no undo impossible
   Hooks hooks;
 
   // No call fails: then whatever somebody can revert is reverted.

@@ -26,15 +26,22 @@ bool takes_back(const model::Undo& undo, const Machine::Trace& trace) {
       [&](const auto& u) {
         using Kind = std::remove_cvref_t<decltype(u)>;
         if (trace.kind != Kind::kKind) return false;
-        if constexpr (requires { u.link; }) return u.link == trace.key;
-        else if constexpr (requires { u.table; }) return u.table == trace.key;
+        if constexpr (requires { u.link; })
+          return u.link == trace.key;
+        else if constexpr (requires { u.table; })
+          return u.table == trace.key;
         else if constexpr (requires { u.process; }) {
           return std::to_string(u.process.pid) == trace.key;
-        } else if constexpr (requires { u.cgroup; }) return u.cgroup == trace.key;
-        else if constexpr (requires { u.mark; }) return u.mark == trace.key;
-        else if constexpr (requires { u.unit; }) return u.unit == trace.key;
-        else if constexpr (requires { u.command; }) return u.command.argv.front() == trace.key;
-        else return false;
+        } else if constexpr (requires { u.cgroup; })
+          return u.cgroup == trace.key;
+        else if constexpr (requires { u.mark; })
+          return u.mark == trace.key;
+        else if constexpr (requires { u.unit; })
+          return u.unit == trace.key;
+        else if constexpr (requires { u.command; })
+          return u.command.argv.front() == trace.key;
+        else
+          return false;
       },
       undo);
 }
@@ -97,8 +104,8 @@ void Lab::on_made(const Machine::Trace& trace) {
     ledger_.made[*step].insert(trace);
     return;
   }
-  world_.violation(fmt::format("P2: {} {} was made without a durable record", trace.kind,
-                               trace.key));
+  world_.violation(
+      fmt::format("P2: {} {} was made without a durable record", trace.kind, trace.key));
 }
 
 // ---- P1: leases ---------------------------------------------------------------------------------
@@ -176,9 +183,7 @@ void Lab::wait_for_the_end() {
   if (!world_.run_until(settled, 500s)) world_.violation("the run does not end");
   if (front_->stopped()) world_.run_until(front_over, config_.lease + 30s);
   if (front_->alive()) machine_.signal(front_->pid(), SIGKILL);
-  const auto over = [this] {
-    return !worker_ || (!worker_->alive() && !keeper_->alive());
-  };
+  const auto over = [this] { return !worker_ || (!worker_->alive() && !keeper_->alive()); };
   if (!world_.run_until(over, 90s)) {
     for (Node* node : {worker_, keeper_}) {
       if (!node->alive()) continue;
@@ -203,8 +208,8 @@ void Lab::judge_the_end() {
   const auto acts = effective(machine_);
   // Whoever reverts tries every undo: each that is left must have met a failure of its own.
   if (config_.machine_obeys && acts.size() > machine_.injected_failures) {
-    world_.violation(fmt::format("{} left behind after {} failures", text_of(acts),
-                                 machine_.injected_failures));
+    world_.violation(
+        fmt::format("{} left behind after {} failures", text_of(acts), machine_.injected_failures));
   }
   if (!config_.prompt() || ledger_.meddled) return;
   const auto left = machine_.ours();

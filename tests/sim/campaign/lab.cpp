@@ -110,7 +110,8 @@ Lab::Lab(World& world, Machine& machine, const Config& config)
   for (const fault::Fault& fault : catalogue()) descriptions.push_back(fault.description);
   spec::Outcome outcome = spec::parse_experiment(input, descriptions);
   for (const spec::Problem& problem : outcome.problems) {
-    world_.violation(fmt::format("the campaign's own experiment is wrong: {}", spec::to_string(problem)));
+    world_.violation(
+        fmt::format("the campaign's own experiment is wrong: {}", spec::to_string(problem)));
   }
   experiment_ = std::move(outcome.experiment);
   token_ = Token::from_bits(world_.prng().next());
@@ -160,13 +161,15 @@ Task<void> Lab::front_main() {
   options.lease = config_.lease * (planted(Plant::long_lease) ? 3 : 1);
   options.renew = config_.renew;
   os::Host& host = front_->host();
-  run::Surroundings around{host.clock(), host.random(),
-                           probe::Tools{host.clock(), front_->client(), host.processes(),
-                                        host.files()},
-                           *person_, inventory_,
-                           [this](const model::InventoryHost&, fleet::Pushed pushed) {
-                             return connect(std::move(pushed));
-                           }};
+  run::Surroundings around{
+      host.clock(),
+      host.random(),
+      probe::Tools{host.clock(), front_->client(), host.processes(), host.files()},
+      *person_,
+      inventory_,
+      [this](const model::InventoryHost&, fleet::Pushed pushed) {
+        return connect(std::move(pushed));
+      }};
   run::EventSink sink = [this](const model::Event& event) { on_event(event); };
   model::Verdict honest = co_await run::run_experiment(*experiment_, options, around, sink);
   if (!front_->alive()) co_return;
@@ -195,8 +198,15 @@ Task<Result<std::unique_ptr<fleet::Executor>>> Lab::connect(fleet::Pushed pushed
 
 Task<void> Lab::worker_main(Node& node, std::unique_ptr<os::Stream> wire,
                             std::unique_ptr<os::Stream> pipe) {
-  executor::WorkerParts parts{node.host(), node.self_kill(), *wire,  *pipe,       catalogue(),
-                              kState,      "/etc/ordeal/policy.conf", token_, bugs_of(config_.plant)};
+  executor::WorkerParts parts{node.host(),
+                              node.self_kill(),
+                              *wire,
+                              *pipe,
+                              catalogue(),
+                              kState,
+                              "/etc/ordeal/policy.conf",
+                              token_,
+                              bugs_of(config_.plant)};
   const int code = co_await executor::run_worker(parts);
   if (!node.alive()) co_return;  // killed at its last call
   worker_exit_ = code;
@@ -206,7 +216,7 @@ Task<void> Lab::worker_main(Node& node, std::unique_ptr<os::Stream> wire,
 
 Task<void> Lab::keeper_main(Node& node, std::unique_ptr<os::Stream> pipe,
                             std::unique_ptr<os::Stream> reports) {
-  executor::KeeperParts parts{node.host(), node.self_kill(), *worker_process_, *pipe, *reports,
+  executor::KeeperParts parts{node.host(), node.self_kill(), *worker_process_,      *pipe, *reports,
                               kState,      token_,           bugs_of(config_.plant)};
   const int code = co_await executor::run_keeper(parts);
   if (!node.alive()) co_return;
@@ -225,8 +235,8 @@ void Lab::on_event(const model::Event& event) {
     const char* state = boost::describe::enum_to_string(step->state, "?");
     world_.trace(front_, fmt::format("{} {}: {}", step->step, state, step->text));
     const auto fault = ledger_.planned.find(step->step.substr(0, step->step.find('#')));
-    world_.sometimes(fmt::format(
-        "{} {}", fault == ledger_.planned.end() ? "a step" : fault->second, state));
+    world_.sometimes(
+        fmt::format("{} {}", fault == ledger_.planned.end() ? "a step" : fault->second, state));
     judge_step(*step);
   }
   if (const auto* abort = std::get_if<model::AbortDecided>(&event.data)) {
@@ -236,8 +246,8 @@ void Lab::on_event(const model::Event& event) {
   }
   if (const auto* phase = std::get_if<model::PhaseStarted>(&event.data)) {
     phase_ = phase->phase;
-    world_.trace(front_, fmt::format("phase {}",
-                                     boost::describe::enum_to_string(phase->phase, "?")));
+    world_.trace(front_,
+                 fmt::format("phase {}", boost::describe::enum_to_string(phase->phase, "?")));
   }
   if (config_.hooks.on_event) config_.hooks.on_event(event, *this);
 }

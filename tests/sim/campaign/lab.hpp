@@ -41,8 +41,8 @@ struct Ledger {
   std::map<std::string, std::string> planned;            // step -> fault
   BootTime last_control{};  // front, worker and keeper ran, and the front could be heard
   BootTime last_blow{};
-  BootTime knows_since{};   // someone who can put things back knows that he must
-  BootTime dead_since{};    // worker and keeper
+  BootTime knows_since{};  // someone who can put things back knows that he must
+  BootTime dead_since{};   // worker and keeper
   int strikes = 0;
   bool dead = false;
   bool cut = false;
@@ -53,7 +53,7 @@ struct Ledger {
   bool lost_in_effect = false;  // worker or keeper was killed under a fault, and nobody had stopped
   bool person_in_effect = false;
   bool keeper_struck = false;
-  bool killed_by_lab = false;   // at the end, because nobody could tell it that it was over
+  bool killed_by_lab = false;  // at the end, because nobody could tell it that it was over
 };
 
 class Lab {

@@ -109,12 +109,11 @@ void Lab::judge_host(const model::Verdict& verdict) {
   const std::string state = boost::describe::enum_to_string(verdict.host, "?");
   if (verdict.host != model::HostState::dirty) {
     if (!left.empty()) {
-      world_.violation(fmt::format("the verdict says {}, the kernel has {}", state,
-                                   text_of(left)));
+      world_.violation(fmt::format("the verdict says {}, the kernel has {}", state, text_of(left)));
     }
     if (config_.machine_obeys && machine_.snapshot() != before_) {
-      world_.violation(fmt::format("the verdict says {}: {}", state,
-                                   difference(before_, machine_.snapshot())));
+      world_.violation(
+          fmt::format("the verdict says {}: {}", state, difference(before_, machine_.snapshot())));
     }
     return;
   }
@@ -132,12 +131,11 @@ void Lab::judge_exit(const model::Verdict& verdict) {
   };
   const bool dirty = verdict.host == model::HostState::dirty;
   if (dirty != is_one_of(exit, {Exit::dirty})) wrong("does not agree with the host's state");
-  if (ledger_.lost_in_effect &&
-      !is_one_of(exit, {Exit::error, Exit::dirty, Exit::not_recovered})) {
+  if (ledger_.lost_in_effect && !is_one_of(exit, {Exit::error, Exit::dirty, Exit::not_recovered})) {
     wrong("worker or keeper was killed under a fault");
   }
-  if (ledger_.person_in_effect && !is_one_of(exit, {Exit::interrupted, Exit::error, Exit::dirty,
-                                                    Exit::not_recovered})) {
+  if (ledger_.person_in_effect &&
+      !is_one_of(exit, {Exit::interrupted, Exit::error, Exit::dirty, Exit::not_recovered})) {
     wrong("a person had stopped it");
   }
   // A target that an earlier step has replaced is not hit, and that is said.

@@ -46,8 +46,7 @@ TEST(Histogram, QuantilesAgreeWithExactOnes) {
 
 TEST(Histogram, QuantileIsTheNearestRank) {
   Histogram histogram;
-  for (int i = 1; i <= 20; ++i)
-    histogram.add(Duration(i));
+  for (int i = 1; i <= 20; ++i) histogram.add(Duration(i));
   EXPECT_EQ(histogram.quantile(0.95), 19us);
   EXPECT_EQ(histogram.quantile(0.5), 10us);
   EXPECT_EQ(histogram.quantile(0), 1us);

@@ -30,13 +30,17 @@ TEST(Pattern, MatchesInSomeLine) {
 // Every piece of the language, against the standard library's reading of it.
 TEST(Pattern, MeansWhatECMAScriptMeans) {
   const std::vector<std::string> patterns = {
-      "a", "ab|c", "a|b|", "(a|b)*c", "^(?:ab)+$", "a{3}", "^a{2,}$", "^a{1,3}$", "^a{0,2}b", "a?b",
-      "a+?b", "a*?b", "[abc]", "[^abc]", "[a-c]b", "[-a]", "[a-]", "[\\d_]", "\\d+", "\\D", "\\w",
-      "\\W", "\\s", "\\S", "\\ba", "a\\b", "\\Ba", "^a", "a$", "^$", "a.c", "\\.", "\\[a\\]",
-      "(a*)*b", "((a|b)+c)+", "^(a|ab)(c|bcd)$", "x{0}a", "(|a)b", "\\t", "[\\]a]", "}", "]"};
+      "a",       "ab|c",     "a|b|",     "(a|b)*c", "^(?:ab)+$",  "a{3}",
+      "^a{2,}$", "^a{1,3}$", "^a{0,2}b", "a?b",     "a+?b",       "a*?b",
+      "[abc]",   "[^abc]",   "[a-c]b",   "[-a]",    "[a-]",       "[\\d_]",
+      "\\d+",    "\\D",      "\\w",      "\\W",     "\\s",        "\\S",
+      "\\ba",    "a\\b",     "\\Ba",     "^a",      "a$",         "^$",
+      "a.c",     "\\.",      "\\[a\\]",  "(a*)*b",  "((a|b)+c)+", "^(a|ab)(c|bcd)$",
+      "x{0}a",   "(|a)b",    "\\t",      "[\\]a]",  "}",          "]"};
   const std::vector<std::string> texts = {
-      "", "a", "b", "c", "ab", "aa", "aaa", "aaaa", "abc", "aab", "abab", "ababc", "abcd", "acbcd",
-      "-", "_", " a ", "a b", "ba", "a.c", "a1c", "42", "[a]", "bbb", "\t", "}", "]", "xa", "cab"};
+      "",     "a",     "b",    "c",     "ab", "aa", "aaa", "aaaa", "abc", "aab",
+      "abab", "ababc", "abcd", "acbcd", "-",  "_",  " a ", "a b",  "ba",  "a.c",
+      "a1c",  "42",    "[a]",  "bbb",   "\t", "}",  "]",   "xa",   "cab"};
   for (const std::string& pattern : patterns) {
     const std::regex expected(pattern, std::regex::ECMAScript);
     for (const std::string& text : texts) {

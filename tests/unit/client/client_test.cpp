@@ -39,9 +39,7 @@ struct Scene {
   std::function<Task<void>()> between;
 };
 
-Reply plain(int) {
-  return {};
-}
+Reply plain(int) { return {}; }
 
 TEST(Client, KeepsConnectionsOpen) {
   Scene scene(plain);
@@ -59,8 +57,7 @@ TEST(Client, StaleConnectionIsNotAFailedRequest) {
     scene.server.close_idle();
     co_await scene.loop.clock.sleep(20ms);
   };
-  for (const auto& answer : scene.get(3))
-    EXPECT_TRUE(answer.has_value());
+  for (const auto& answer : scene.get(3)) EXPECT_TRUE(answer.has_value());
   EXPECT_EQ(scene.server.connections, 3);
 }
 

@@ -30,9 +30,7 @@ class Server {
   using Script = std::function<Reply(int request)>;  // requests are counted over all connections
 
   Server(asio::any_io_executor executor, Clock& clock, Script script)
-      : executor_(executor),
-        clock_(clock),
-        script_(std::move(script)),
+      : executor_(executor), clock_(clock), script_(std::move(script)),
         acceptor_(executor, {asio::ip::address_v4::loopback(), 0}) {
     spawn(accept());
   }
@@ -45,16 +43,14 @@ class Server {
   void stop() {
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    for (asio::ip::tcp::socket* socket : sockets_)
-      socket->close(ignored);
+    for (asio::ip::tcp::socket* socket : sockets_) socket->close(ignored);
     for (asio::cancellation_signal& signal : signals_) {
       signal.emit(asio::cancellation_type::terminal);
     }
   }
   void close_idle() {
     boost::system::error_code ignored;
-    for (asio::ip::tcp::socket* socket : sockets_)
-      socket->shutdown(socket->shutdown_both, ignored);
+    for (asio::ip::tcp::socket* socket : sockets_) socket->shutdown(socket->shutdown_both, ignored);
   }
 
   int connections = 0;

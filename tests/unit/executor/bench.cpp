@@ -71,15 +71,28 @@ Pair::Pair(sim::Machine& machine, const std::string& run)
 }
 
 Task<void> Pair::run_worker_node(Token token) {
-  WorkerParts parts{worker_->host(), worker_->self_kill(), *worker_wire_, *worker_pipe_,
-                    test_faults(),   kState, "/etc/ordeal/policy.conf", token, {}};
+  WorkerParts parts{worker_->host(),
+                    worker_->self_kill(),
+                    *worker_wire_,
+                    *worker_pipe_,
+                    test_faults(),
+                    kState,
+                    "/etc/ordeal/policy.conf",
+                    token,
+                    {}};
   child_->code = co_await run_worker(parts);
   worker_->exit();
 }
 
 Task<void> Pair::run_keeper_node(Token token) {
-  KeeperParts parts{keeper_->host(), keeper_->self_kill(), *child_, *keeper_pipe_,
-                    *keeper_reports_, kState, token, {}};
+  KeeperParts parts{keeper_->host(),
+                    keeper_->self_kill(),
+                    *child_,
+                    *keeper_pipe_,
+                    *keeper_reports_,
+                    kState,
+                    token,
+                    {}};
   keeper_code_ = co_await run_keeper(parts);
   keeper_->exit();
 }

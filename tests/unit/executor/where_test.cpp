@@ -67,8 +67,7 @@ TEST_F(WhereTest, AnotherAnswerIsNoErrorButNoCandidate) {
   answer_.output = "slave\nof three\n";
   Pair pair(machine_);
   const wire::Prepared prepared = prepare(pair);
-  EXPECT_EQ(prepared.plan.not_here,
-            "/usr/bin/role printed 'slave', which does not match ^master$");
+  EXPECT_EQ(prepared.plan.not_here, "/usr/bin/role printed 'slave', which does not match ^master$");
   EXPECT_TRUE(prepared.plan.changes.empty());
   EXPECT_TRUE(prepared.plan.claims.empty());
   EXPECT_EQ(prepared.plan.step, "method.0");
@@ -112,8 +111,8 @@ TEST_F(WhereTest, AFailoverBeforeTheInjectionIsSeen) {
 TEST_F(WhereTest, WhatWasMadeReadyIsTakenBack) {
   Pair pair(machine_);
   const wire::Prepared prepared = prepare(pair);
-  ASSERT_TRUE(std::holds_alternative<wire::Done>(
-      pair.ask(wire::Ready{"method.0", prepared.digest})));
+  ASSERT_TRUE(
+      std::holds_alternative<wire::Done>(pair.ask(wire::Ready{"method.0", prepared.digest})));
   answer_.output = "slave\n";
   EXPECT_EQ(refused(pair.inject(prepared)).why, RefusalKind::gone);
   const wire::FactBody report = pair.ask(wire::CheckHost{});

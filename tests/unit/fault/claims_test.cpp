@@ -84,8 +84,8 @@ TEST(Conflicts, SameKindAndKey) {
   EXPECT_TRUE(conflicts({"unit", "a"}, {"unit", "a"}));
   EXPECT_FALSE(conflicts({"unit", "a"}, {"unit", "b"}));
   EXPECT_FALSE(conflicts({"unit", "a"}, {"cgroup", "a"}));
-  EXPECT_TRUE(conflicts({"traffic", traffic_key(towards(80))},
-                        {"traffic", traffic_key(towards(80))}));
+  EXPECT_TRUE(
+      conflicts({"traffic", traffic_key(towards(80))}, {"traffic", traffic_key(towards(80))}));
 }
 
 }  // namespace

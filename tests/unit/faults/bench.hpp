@@ -10,11 +10,22 @@
 
 namespace ordeal {
 
-namespace process { fault::Fault kill(); fault::Fault pause(); }
-namespace cpu { fault::Fault load(); }
-namespace memory { fault::Fault load(); }
-namespace disk { fault::Fault fill(); }
-namespace service { fault::Fault stop(); }
+namespace process {
+fault::Fault kill();
+fault::Fault pause();
+}  // namespace process
+namespace cpu {
+fault::Fault load();
+}
+namespace memory {
+fault::Fault load();
+}
+namespace disk {
+fault::Fault fill();
+}
+namespace service {
+fault::Fault stop();
+}
 
 namespace unit_faults {
 

@@ -2,7 +2,11 @@
 
 namespace ordeal {
 
-namespace network { fault::Fault delay(); fault::Fault loss(); fault::Fault partition(); }
+namespace network {
+fault::Fault delay();
+fault::Fault loss();
+fault::Fault partition();
+}  // namespace network
 
 namespace unit_faults {
 namespace {
@@ -21,10 +25,12 @@ std::string shared(const std::string& more) {
          (more.empty() ? "" : ", " + more);
 }
 
-std::string delay_with(const std::string& more, const std::string& backend = "auto",
-                       const std::string& traffic = R"("remote_port": [{"first":5432,"last":5432}])") {
+std::string delay_with(
+    const std::string& more, const std::string& backend = "auto",
+    const std::string& traffic = R"("remote_port": [{"first":5432,"last":5432}])") {
   return R"({"latency": 200000, "jitter": 0, "correlation": 0, "distribution": "uniform",
-             "backend": ")" + backend + "\", " + traffic + ", " + more + "}";
+             "backend": ")" +
+         backend + "\", " + traffic + ", " + more + "}";
 }
 
 std::string delay_of(const std::string& traffic) { return delay_with(shared(""), "auto", traffic); }
@@ -101,8 +107,7 @@ TEST(NetworkDelay, IngressTurnsPortsAndAddressesAround) {
   std::string ingress =
       shared(R"("remote_ip": ["10.0.0.0/24"], "local_port": [{"first": 80, "last": 90}])");
   ingress.replace(ingress.find("egress"), 6, "ingress");
-  const model::HostStep step = bench.planned(
-      network::delay(), delay_with(ingress, "auto", kPort));
+  const model::HostStep step = bench.planned(network::delay(), delay_with(ingress, "auto", kPort));
   const auto rules = leased(table_of(step).chains[0]);
   ASSERT_THAT(rules, SizeIs(2));  // IPv4 only: the address says so
   EXPECT_EQ(rules[0].match.family, model::IpFamily::ip);
@@ -172,8 +177,8 @@ TEST(NetworkDelay, LeavesOutDevicesThatAreDownEnslavedOrOurs) {
 TEST(NetworkDelay, WithoutNetemOnLoTheQueueMeetsTheSamePackets) {
   Bench bench;
   bench.machine.netem_possible = false;
-  const model::HostStep step = bench.planned(
-      network::delay(), delay_with(shared(R"("device": "lo")")));
+  const model::HostStep step =
+      bench.planned(network::delay(), delay_with(shared(R"("device": "lo")")));
   EXPECT_EQ(step.backend, "nfqueue");
   EXPECT_THAT(step.warnings, Contains(HasSubstr("nfqueue instead of netem")));
   const model::NftTable table = table_of(step);
@@ -250,8 +255,8 @@ TEST(NetworkDelay, RefusesTooManyRulesAndPortsOfIcmp) {
   Bench bench;
   std::string ports;
   for (int port = 1; port <= 99; ++port) {
-    ports += fmt::format(R"({}{{"first": {}, "last": {}}})", port > 1 ? "," : "", port * 2,
-                         port * 2);
+    ports +=
+        fmt::format(R"({}{{"first": {}, "last": {}}})", port > 1 ? "," : "", port * 2, port * 2);
   }
   EXPECT_THAT(bench.refusal(network::delay(), delay_of("\"remote_port\": [" + ports + "]")),
               AllOf(StartsWith("refused"), HasSubstr("256 at most")));
@@ -291,8 +296,7 @@ TEST(NetworkPartition, DropsAtTheDeviceSoThatSendersSeeNoError) {
 
 TEST(NetworkPartition, RejectsAboveTheDevicesAndLetsItsOwnAnswersPass) {
   Bench bench;
-  const model::HostStep step =
-      bench.planned(network::partition(), partition_with("reject", kPort));
+  const model::HostStep step = bench.planned(network::partition(), partition_with("reject", kPort));
   const model::NftTable table = table_of(step);
   EXPECT_EQ(table.family, model::NftFamily::inet);
   ASSERT_THAT(table.chains, SizeIs(1));
@@ -304,11 +308,11 @@ TEST(NetworkPartition, RejectsAboveTheDevicesAndLetsItsOwnAnswersPass) {
     passes = passes || (rule.match.icmp_type && rule.match.icmp_type->first == 3);
   }
   EXPECT_TRUE(passes);
-  EXPECT_TRUE(
-      std::holds_alternative<model::NftReject>(leased(table.chains[0])[0].verdict));
+  EXPECT_TRUE(std::holds_alternative<model::NftReject>(leased(table.chains[0])[0].verdict));
   bench.request.zero_magnitude = true;
   const auto control = bench.planned(network::partition(), partition_with("reject", kPort));
-  EXPECT_EQ(std::get<model::NftDrop>(leased(table_of(control).chains[0])[0].verdict).share.value, 0);
+  EXPECT_EQ(std::get<model::NftDrop>(leased(table_of(control).chains[0])[0].verdict).share.value,
+            0);
 }
 
 TEST(NetworkPartition, LoopbackAddressesNeedOnlyLo) {

@@ -52,8 +52,8 @@ TEST(FaultPages, EachHasTheSameSectionsAndTheExampleOfTheDescription) {
   for (const model::FaultDescription& fault : descriptions()) {
     const std::string page = page_of(fault.name);
     std::size_t at = 0;
-    for (const char* section : {"## Parameters", "## Mechanism", "## Effect", "## Undo",
-                                "## Limits"}) {
+    for (const char* section :
+         {"## Parameters", "## Mechanism", "## Effect", "## Undo", "## Limits"}) {
       const std::size_t found = page.find(section, at);
       EXPECT_NE(found, page.npos) << fault.name << ": " << section;
       at = found == page.npos ? at : found;

@@ -56,8 +56,8 @@ TEST(ProcessKill, ExpectsAsManyAsMatchedBeforeNotOnlyAsPicked) {
 TEST(ProcessKill, GracePeriodAsksWithTermFirst) {
   Bench bench;
   bench.pick("shop");
-  const model::HostStep step = bench.planned(
-      process::kill(), R"({"signal": "KILL", "grace_period": 5000000,
+  const model::HostStep step =
+      bench.planned(process::kill(), R"({"signal": "KILL", "grace_period": 5000000,
                            "restore": {"how": "none", "argv": []}, "restore_within": 10000000})");
   const auto shots = applies_of<model::SignalProcess>(step);
   ASSERT_THAT(shots, SizeIs(3));
@@ -76,9 +76,9 @@ TEST(ProcessKill, RestoreNoneIsNamedNotUndoable) {
 TEST(ProcessKill, RestoreByCommandRunsItAndThenLooks) {
   Bench bench;
   bench.pick("jobs");
-  const model::HostStep step = bench.planned(
-      process::kill(),
-      R"({"signal": "KILL", "restore": {"how": "argv", "argv": ["/srv/start", "jobs"],
+  const model::HostStep step =
+      bench.planned(process::kill(),
+                    R"({"signal": "KILL", "restore": {"how": "argv", "argv": ["/srv/start", "jobs"],
           "timeout": 3000000}, "restore_within": 4000000})");
   const auto commands = undos_of<model::RunUndoCommand>(step);
   ASSERT_THAT(commands, SizeIs(1));

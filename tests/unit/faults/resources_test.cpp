@@ -25,8 +25,7 @@ std::int64_t number(const model::HostStep& step, const char* name) {
 
 TEST(CpuLoad, TakesAShareOfTheWholeHost) {
   Bench bench;  // 2 CPUs
-  const auto step =
-      bench.planned(cpu::load(), R"({"load": 800000, "of": "host", "mode": "add"})");
+  const auto step = bench.planned(cpu::load(), R"({"load": 800000, "of": "host", "mode": "add"})");
   EXPECT_EQ(helper_of(step).role, "cpu");
   EXPECT_EQ(helper_of(step).mark, bench.token.mark());
   EXPECT_EQ(number(step, "workers"), 2);
@@ -41,28 +40,27 @@ TEST(CpuLoad, TakesAShareOfTheWholeHost) {
 
 TEST(CpuLoad, SpreadsTheLoadOverTheWorkers) {
   Bench bench;
-  const auto step = bench.planned(
-      cpu::load(), R"({"load": 500000, "of": "host", "mode": "add", "workers": 4})");
+  const auto step =
+      bench.planned(cpu::load(), R"({"load": 500000, "of": "host", "mode": "add", "workers": 4})");
   EXPECT_EQ(number(step, "load"), 250'000);
-  const auto cores = bench.planned(
-      cpu::load(), R"({"load": 500000, "of": "core", "mode": "add", "workers": 1})");
+  const auto cores =
+      bench.planned(cpu::load(), R"({"load": 500000, "of": "core", "mode": "add", "workers": 1})");
   EXPECT_EQ(number(cores, "load"), 500'000);
 }
 
 TEST(CpuLoad, RefusesMoreThanItsWorkersCanBurn) {
   Bench bench;
-  EXPECT_THAT(bench.refusal(cpu::load(),
-                            R"({"load": 800000, "of": "host", "mode": "add", "workers": 1})"),
-              HasSubstr("refused: 80% of 2 CPUs is 160% of one core; 1 workers can burn at most "
-                        "100%: use `workers: 2` or more"));
+  EXPECT_THAT(
+      bench.refusal(cpu::load(), R"({"load": 800000, "of": "host", "mode": "add", "workers": 1})"),
+      HasSubstr("refused: 80% of 2 CPUs is 160% of one core; 1 workers can burn at most "
+                "100%: use `workers: 2` or more"));
 }
 
 TEST(CpuLoad, BurnsInsideTheUnitAndItsLimit) {
   Bench bench;
   bench.request.target.unit = "shop.service";
   bench.machine.cgroups["/system.slice/shop.service"].cpu_limit = percent(150);
-  const auto step =
-      bench.planned(cpu::load(), R"({"load": 1000000, "of": "unit", "mode": "add"})");
+  const auto step = bench.planned(cpu::load(), R"({"load": 1000000, "of": "unit", "mode": "add"})");
   EXPECT_EQ(helper_of(step).cgroup, std::optional<std::string>("/system.slice/shop.service"));
   EXPECT_EQ(number(step, "workers"), 2);  // 1.5 cores need two
   EXPECT_EQ(number(step, "load"), 750'000);
@@ -92,8 +90,7 @@ TEST(CpuLoad, TheBaseAndTheTargetMustAgree) {
 TEST(CpuLoad, ControlBurnsNothing) {
   Bench bench;
   bench.request.zero_magnitude = true;
-  const auto step =
-      bench.planned(cpu::load(), R"({"load": 800000, "of": "host", "mode": "add"})");
+  const auto step = bench.planned(cpu::load(), R"({"load": 800000, "of": "host", "mode": "add"})");
   EXPECT_EQ(number(step, "load"), 0);
   EXPECT_THAT(step.effects, IsEmpty());
   EXPECT_THAT(undos_of<model::KillHelper>(step), SizeIs(1));
@@ -217,9 +214,9 @@ TEST(DiskFill, LeavesTheReserveAndNoMore) {
 
 TEST(DiskFill, TheFloorStandsAgainstEverythingElse) {
   Bench bench;
-  EXPECT_EQ(number(bench.planned(disk::fill(), R"({"path": "/data", "percent": 1000000})"),
-                   "bytes"),
-            80 * kGiB - 64 * kMiB);
+  EXPECT_EQ(
+      number(bench.planned(disk::fill(), R"({"path": "/data", "percent": 1000000})"), "bytes"),
+      80 * kGiB - 64 * kMiB);
   EXPECT_THAT(bench.refusal(disk::fill(), R"({"path": "/data", "size": 85899345920})"),
               HasSubstr("always stays free"));
   EXPECT_EQ(number(bench.planned(disk::fill(), R"({"path": "/data", "reserve": 1048576,

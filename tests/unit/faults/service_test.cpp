@@ -76,9 +76,9 @@ TEST(ServiceStop, WarnsOfASocketThatStartsItAgain) {
 
 TEST(ServiceStop, RefusesWhatKeepsTheHostReachable) {
   Bench bench;
-  for (const char* unit : {"ssh.service", "sshd@7-10.0.0.1:22.service", "dbus.service",
-                           "systemd-journald.service", "NetworkManager.service",
-                           "docker.service", "containerd.service", "user@1000.service"}) {
+  for (const char* unit :
+       {"ssh.service", "sshd@7-10.0.0.1:22.service", "dbus.service", "systemd-journald.service",
+        "NetworkManager.service", "docker.service", "containerd.service", "user@1000.service"}) {
     bench.request.target.unit = unit;
     EXPECT_THAT(bench.refusal(service::stop(), kPlain), HasSubstr("it is protected")) << unit;
   }

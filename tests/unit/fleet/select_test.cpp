@@ -199,8 +199,10 @@ TEST(Pick, SaysWhy) {
   selector = {};
   EXPECT_EQ(why(selector), "every host");
   selector.names = {"app-a-0", "db-a-0"};
-  selector.labels = {{"zone", How::in, {"a", "b"}}, {"gpu", How::absent, {}},
-                     {"role", How::not_in, {"db"}}, {"role", How::exists, {}}};
+  selector.labels = {{"zone", How::in, {"a", "b"}},
+                     {"gpu", How::absent, {}},
+                     {"role", How::not_in, {"db"}},
+                     {"role", How::exists, {}}};
   selector.exclude = {"db-a-0"};
   EXPECT_EQ(why(selector),
             "names app-a-0, db-a-0, zone in [a, b], no gpu, role not in [db], role exists, without "

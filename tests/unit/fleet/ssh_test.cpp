@@ -8,8 +8,8 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::StartsWith;
 using testing::Not;
+using testing::StartsWith;
 
 model::InventoryHost host_at(std::string host) {
   model::InventoryHost out;
@@ -81,8 +81,8 @@ TEST(FarCommand, IsReadTheSameByEveryLoginShell) {
   const std::string script = command.substr(begin + 1, end - begin - 1);
   EXPECT_EQ(command.substr(0, begin), "exec sh -c ");
   EXPECT_EQ(script.find_first_of("'\\!\n\r"), script.npos);
-  EXPECT_EQ(command.substr(end + 1), " ordeal " + std::string(64, 'a') +
-                                         " 5 x86_64 1 1 sudo --status --json");
+  EXPECT_EQ(command.substr(end + 1),
+            " ordeal " + std::string(64, 'a') + " 5 x86_64 1 1 sudo --status --json");
 }
 
 TEST(FarWord, SaysWhatTheFarSideDoes) {

@@ -34,7 +34,7 @@ struct Bed {
   sim::Node& node{machine.start("front")};
   Opened opened;
   Fold fold;
-  std::vector<std::string> stored;  // the record, as lines
+  std::vector<std::string> stored;                       // the record, as lines
   std::map<std::string, std::vector<std::string>> ends;  // by file: one for each time it runs
   std::vector<std::string> ran;
   std::optional<Conductor> conductor;
@@ -232,8 +232,7 @@ TEST(Gameday, GoesOnWhereAnEarlierProcessDied) {
     later.record(Resumed{"kim"});
     later.start();
     ASSERT_TRUE(later.asked());
-    EXPECT_NE(later.asked()->text.find("run a.yaml was cut off. Run it again?"),
-              std::string::npos);
+    EXPECT_NE(later.asked()->text.find("run a.yaml was cut off. Run it again?"), std::string::npos);
     EXPECT_TRUE(later.conductor->go_on(again ? "again" : "skip", "kim").has_value());
     later.world.run_for(200s);
     ASSERT_TRUE(later.exit);

@@ -90,9 +90,8 @@ TEST(GamedayReport, PutsNotesAmongTheLinesOfTheRuns) {
   ASSERT_NE(note, all.end());
   ASSERT_NE(note, all.begin());
   ASSERT_NE(note + 1, all.end());
-  EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](const Moment& a, const Moment& b) {
-    return a.wall < b.wall;
-  }));
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end(),
+                             [](const Moment& a, const Moment& b) { return a.wall < b.wall; }));
   const auto of_run = [](const Moment& moment) { return moment.level != "day"; };
   EXPECT_TRUE(std::any_of(all.begin(), note, of_run)) << "lines of the run before it";
   EXPECT_TRUE(std::any_of(note + 1, all.end(), of_run)) << "and after it";

@@ -2,8 +2,8 @@
 // Method: real records over a disk in memory; every byte flipped, every length cut.
 #include "engine/journal/journal.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/co_spawn.hpp>
 
 #include "engine/journal/sector.hpp"
 #include "tests/unit/journal/fake_disk.hpp"
@@ -176,7 +176,8 @@ TEST_F(JournalTest, AStepThatLastsDoesNotFillTheRingForThoseThatRepeat) {
     ASSERT_TRUE(sequence.has_value()) << i << ": " << sequence.error().message();
     const Scan found = scan(disk_.bytes);
     ASSERT_EQ(written_intents(found),
-              (std::set<std::string>{intent_to_json(lasting), intent_to_json(intent)})) << i;
+              (std::set<std::string>{intent_to_json(lasting), intent_to_json(intent)}))
+        << i;
     ASSERT_TRUE(found.problems.empty()) << found.problems.front();
     finish(sequence.value(), static_cast<std::size_t>(3 + i % 9));
   }
@@ -185,8 +186,8 @@ TEST_F(JournalTest, AStepThatLastsDoesNotFillTheRingForThoseThatRepeat) {
 TEST_F(JournalTest, WrapsAroundManyTimesAndAlwaysShowsExactlyWhatIsLive) {
   for (int i = 0; i < 200; ++i) {
     const std::size_t undos = 1 + static_cast<std::size_t>(i) % 17;
-    const Intent intent = intent_of(fmt::format("method.{}", i),
-                                    resumes(i, static_cast<std::int64_t>(undos)));
+    const Intent intent =
+        intent_of(fmt::format("method.{}", i), resumes(i, static_cast<std::int64_t>(undos)));
     const auto sequence = append(intent);
     ASSERT_TRUE(sequence.has_value()) << sequence.error().message();
     const Scan found = scan(disk_.bytes);
@@ -309,7 +310,8 @@ TEST_F(DamageTest, AnyPartOfAnAppendIsNoRecordAndNoProblem) {
     for (std::size_t i = 0; i < sectors; ++i) {
       const bool here = arrived >> i & 1;
       data_missing = data_missing || (!here && i + 1 < sectors);
-      if (here) bytes.replace(at + i * kSectorSize, kSectorSize, record, i * kSectorSize, kSectorSize);
+      if (here)
+        bytes.replace(at + i * kSectorSize, kSectorSize, record, i * kSectorSize, kSectorSize);
     }
     if (!data_missing) continue;  // all that its undos need is there
     const Scan found = scan(bytes);

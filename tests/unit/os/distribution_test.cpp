@@ -32,8 +32,8 @@ TEST(DistributionTable, HasItsQuantiles) {
   EXPECT_NEAR(normal[2048] / 8192.0, 0, 0.001);
   EXPECT_NEAR(normal[3446] / 8192.0, 1.0, 0.002);  // 84.13%
   const auto pareto = distribution_table(model::Distribution::pareto);
-  EXPECT_NEAR(pareto[0] / 8192.0, -2.0 / 3, 0.001);                                // its least
-  EXPECT_NEAR(pareto[2048] / 8192.0, (std::cbrt(2.0) - 1.5) * 4 / 3, 0.001);       // its median
+  EXPECT_NEAR(pareto[0] / 8192.0, -2.0 / 3, 0.001);                           // its least
+  EXPECT_NEAR(pareto[2048] / 8192.0, (std::cbrt(2.0) - 1.5) * 4 / 3, 0.001);  // its median
 }
 
 TEST(DistributionTable, UniformNeedsNone) {

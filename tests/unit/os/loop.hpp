@@ -17,9 +17,8 @@ struct Loop {
   template <class T>
   T run(Task<T> task) {
     std::optional<T> result;
-    run([](Task<T> inner, std::optional<T>& out) -> Task<void> {
-      out = co_await std::move(inner);
-    }(std::move(task), result));
+    run([](Task<T> inner, std::optional<T>& out) -> Task<void> { out = co_await std::move(inner); }(
+                                                     std::move(task), result));
     return *std::move(result);
   }
 

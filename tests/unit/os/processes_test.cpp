@@ -206,14 +206,14 @@ TEST(LinuxProcessesRun, RefusesWhatCannotStart) {
 TEST(LinuxProcessesRun, KillsTheGroupAtTheTimeout) {
   Fixture host;
   const BootTime start = host.clock.now();
-  const auto result = host.run(host.processes.run(
-      command({"/usr/bin/python3", "-c",
-               "import subprocess,time\n"
-               "child = subprocess.Popen(['/bin/sleep', '60'])\n"
-               "print(child.pid, flush=True)\n"
-               "time.sleep(60)\n"},
-              3s),
-      {}));
+  const auto result =
+      host.run(host.processes.run(command({"/usr/bin/python3", "-c",
+                                           "import subprocess,time\n"
+                                           "child = subprocess.Popen(['/bin/sleep', '60'])\n"
+                                           "print(child.pid, flush=True)\n"
+                                           "time.sleep(60)\n"},
+                                          3s),
+                                  {}));
   ASSERT_TRUE(result);
   EXPECT_TRUE(result.value().timed_out);
   EXPECT_EQ(result.value().exit_code, 128 + SIGKILL);
@@ -245,12 +245,12 @@ TEST(LinuxProcessesRun, CutsOutputButLetsTheProgramEnd) {
 TEST(LinuxProcessesRun, EndsWithTheProgramAndNotWithItsDaemon) {
   Fixture host;
   const BootTime start = host.clock.now();
-  const auto result = host.run(host.processes.run(
-      command({"/usr/bin/python3", "-c",
-               "import subprocess\n"
-               "child = subprocess.Popen(['/bin/sleep', '30'])\n"
-               "print(child.pid)\n"}),
-      {}));
+  const auto result =
+      host.run(host.processes.run(command({"/usr/bin/python3", "-c",
+                                           "import subprocess\n"
+                                           "child = subprocess.Popen(['/bin/sleep', '30'])\n"
+                                           "print(child.pid)\n"}),
+                                  {}));
   ASSERT_TRUE(result);
   EXPECT_LT(host.since(start), 20s);
   const auto child = proc::parse_number<int>(proc::trimmed(result.value().output));
@@ -285,8 +285,7 @@ TEST(LinuxProcessesRun, LeaksNoDescriptor) {
   const Fd careless(::open("/dev/null", O_RDONLY));
   const Fd high(::fcntl(careless.get(), F_DUPFD, 200));
   ASSERT_TRUE(high);
-  const auto result =
-      host.run(host.processes.run(command({"/bin/ls", "-1", "/proc/self/fd"}), {}));
+  const auto result = host.run(host.processes.run(command({"/bin/ls", "-1", "/proc/self/fd"}), {}));
   ASSERT_TRUE(result);
   EXPECT_EQ(result.value().output, "0\n1\n2\n3\n");  // 3 is the directory that ls reads
 }

@@ -163,9 +163,9 @@ TEST(LinuxSockets, FindsTheSshSessionThroughItsAncestors) {
   pipe.write.reset();
   const std::string answer = read_all(pipe.read.get(), 4096).value();
   ::waitpid(server, nullptr, 0);
-  EXPECT_NE(answer.find(fmt::format("127.0.0.1 127.0.0.1 {} your ssh session\n",
-                                    connection.client_port)),
-            std::string::npos)
+  EXPECT_NE(
+      answer.find(fmt::format("127.0.0.1 127.0.0.1 {} your ssh session\n", connection.client_port)),
+      std::string::npos)
       << answer;
 }
 

@@ -98,7 +98,8 @@ BootTime in(Duration time) {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return BootTime(std::chrono::floor<Duration>(std::chrono::seconds(now.tv_sec) +
-                                               std::chrono::nanoseconds(now.tv_nsec))) + time;
+                                               std::chrono::nanoseconds(now.tv_nsec))) +
+         time;
 }
 
 TEST(LinuxSelfKill, KillsAStoppedProcess) {

@@ -9,9 +9,7 @@ using testing::HasSubstr;
 using enum Aggregate;
 using enum Comparison;
 
-Part success_below_80() {
-  return part("shop", success, less, 80, Unit::percent, 3s);
-}
+Part success_below_80() { return part("shop", success, less, 80, Unit::percent, 3s); }
 
 // 30 of the 150 samples in 3 s may fail: the 31st crosses.
 TEST(AbortIf, FullOutageCrossesSoonWithAHealthyPrefix) {

@@ -328,8 +328,7 @@ TEST(Ids, NameListAndStep) {
   scene.experiment.steady_state = {one(flag("worker"))};
   scene.start();
   std::vector<std::string> ids;
-  for (const auto& info : scene.judge->conditions())
-    ids.push_back(info.id);
+  for (const auto& info : scene.judge->conditions()) ids.push_back(info.id);
   EXPECT_THAT(ids, testing::ElementsAre("steady_state.0", "method.0.abort_if.0", "method.1.until"));
 }
 

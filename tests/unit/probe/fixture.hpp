@@ -20,9 +20,7 @@ using model::Phase;
 using model::Truth;
 using model::Unit;
 
-inline BootTime at(Duration since) {
-  return BootTime(1000s + since);
-}
+inline BootTime at(Duration since) { return BootTime(1000s + since); }
 
 inline Part part(std::string sli, Aggregate aggregate, Comparison comparison, double value,
                  Unit unit = Unit::none, std::optional<Duration> over = std::nullopt) {
@@ -104,8 +102,7 @@ struct Scene {
   void start() { judge = std::make_unique<Judge>(experiment, at(0s)); }
 
   void look(Duration now) {
-    for (ConditionStatus& status : judge->update(at(now)))
-      seen.push_back(std::move(status));
+    for (ConditionStatus& status : judge->update(at(now))) seen.push_back(std::move(status));
     if (abort) return;
     abort = judge->abort_reason(at(now));
     if (abort) aborted_at = now;
@@ -140,26 +137,21 @@ struct Scene {
 
   // Shop at 50/s in [from, to).
   void shop(Duration from, Duration to, bool ok, Duration latency = 10ms) {
-    for (Duration when = from; when < to; when += 20ms)
-      sample(0, when, ok, latency);
+    for (Duration when = from; when < to; when += 20ms) sample(0, when, ok, latency);
   }
   // One of `every` fails.
   void shop_failing(Duration from, Duration to, int every) {
     int n = 0;
-    for (Duration when = from; when < to; when += 20ms)
-      sample(0, when, ++n % every != 0);
+    for (Duration when = from; when < to; when += 20ms) sample(0, when, ++n % every != 0);
   }
   void worker(Duration from, Duration to, bool up) {
-    for (Duration when = from; when < to; when += 1s)
-      sample(1, when, up, 0ms);
+    for (Duration when = from; when < to; when += 1s) sample(1, when, up, 0ms);
   }
   void queue(Duration from, Duration to, double value) {
-    for (Duration when = from; when < to; when += 1s)
-      sample(2, when, true, 0ms, value);
+    for (Duration when = from; when < to; when += 1s) sample(2, when, true, 0ms, value);
   }
   void idle(Duration from, Duration to) {
-    for (Duration when = from; when < to; when += 100ms)
-      look(when);
+    for (Duration when = from; when < to; when += 100ms) look(when);
   }
 
   // A healthy baseline of 10 s for all three, then the fault begins at 10 s.

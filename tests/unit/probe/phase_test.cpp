@@ -192,9 +192,7 @@ TEST(Outage, AnswersOutOfOrderCloseTheGap) {
 
 // ---- slices ------------------------------------------------------------------------------------
 
-Part p95_slice() {
-  return part("shop", p95, less_equal, 0.1, Unit::seconds, 4s);
-}
+Part p95_slice() { return part("shop", p95, less_equal, 0.1, Unit::seconds, 4s); }
 
 TEST(Slices, OneBadSliceBreaks) {
   Scene scene;
@@ -353,15 +351,12 @@ TEST(Restarts, CountFromTheBeginningOfThePhase) {
   scene.experiment.during = {one(part("worker", restarts, equal, 0))};
   scene.start();
   scene.judge->begin_baseline(at(0s));
-  for (Duration when = 0s; when < 10s; when += 1s)
-    scene.restarts(when, 2);  // before: not ours
+  for (Duration when = 0s; when < 10s; when += 1s) scene.restarts(when, 2);  // before: not ours
   ASSERT_TRUE(scene.judge->end_baseline(at(10s)).has_value());
   scene.begin_fault();
-  for (Duration when = 10s; when < 15s; when += 1s)
-    scene.restarts(when, 2);
+  for (Duration when = 10s; when < 15s; when += 1s) scene.restarts(when, 2);
   EXPECT_NE(scene.last("during.0").truth, Truth::broken);
-  for (Duration when = 15s; when < 20s; when += 1s)
-    scene.restarts(when, 3);
+  for (Duration when = 15s; when < 20s; when += 1s) scene.restarts(when, 3);
   const ConditionStatus status = scene.end(20s, "during.0");
   EXPECT_EQ(status.truth, Truth::broken);
   EXPECT_EQ(status.measured_text, "1");

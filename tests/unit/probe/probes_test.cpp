@@ -397,8 +397,7 @@ std::string answer_to(std::string query, int flags, std::vector<std::string> rec
   query[2] = static_cast<char>(flags >> 8);
   query[3] = static_cast<char>(flags & 0xff);
   query[7] = static_cast<char>(records.size());
-  for (const std::string& record : records)
-    query += record;
+  for (const std::string& record : records) query += record;
   return query;
 }
 std::string record(int type, std::string data) {

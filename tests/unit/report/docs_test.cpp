@@ -43,8 +43,7 @@ TEST(EventsPage, DescribesEveryKindAndMemberAndNoOther) {
     kinds.insert(Kind::kKind);
     std::string heading = "## `";  // in steps: GCC 12 warns of the sum of all three
     heading.append(Kind::kKind).append("`");
-    EXPECT_EQ(members_below(heading), members_of<Kind>())
-        << Kind::kKind;
+    EXPECT_EQ(members_below(heading), members_of<Kind>()) << Kind::kKind;
   });
   std::set<std::string> described;
   std::istringstream lines(page());

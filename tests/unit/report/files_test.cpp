@@ -15,8 +15,7 @@ namespace {
 
 std::size_t count_of(const std::string& text, const std::string& what) {
   std::size_t count = 0;
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1))
-    ++count;
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
   return count;
 }
 
@@ -30,8 +29,7 @@ TEST_P(Files, JunitIsAsStored) {
 TEST_P(Files, MarkdownIsAsStored) {
   const Report report = fold(stored_events(GetParam()));
   std::string text = to_markdown(report);
-  for (const auto& line : to_annotations(report))
-    text += "\n" + line;
+  for (const auto& line : to_annotations(report)) text += "\n" + line;
   expect_golden(GetParam() + ".md", text + "\n");
 }
 
@@ -41,10 +39,8 @@ TEST_P(Files, PlainLogIsAsStored) {
   std::string text;
   std::string quiet_text;
   for (const auto& event : stored_events(GetParam())) {
-    for (const auto& line : log.feed(event))
-      text += line + "\n";
-    for (const auto& line : quiet.feed(event))
-      quiet_text += line + "\n";
+    for (const auto& line : log.feed(event)) text += line + "\n";
+    for (const auto& line : quiet.feed(event)) quiet_text += line + "\n";
   }
   expect_golden(GetParam() + ".log", text);
   std::istringstream lines(text);
@@ -122,8 +118,7 @@ std::vector<model::Event> hostile_stream() {
     if (auto* run = std::get_if<model::RunStarted>(&event.data)) {
       run->name = run->hypothesis = run->owner = run->effective = run->user = kHostile;
       run->links = {{kHostile, "javascript:alert(1)"}, {"ok", "https://example.test/?a=1&b=\"2\""}};
-      for (auto& condition : run->conditions)
-        condition.text = kHostile;
+      for (auto& condition : run->conditions) condition.text = kHostile;
     }
     if (auto* status = std::get_if<model::ConditionStatus>(&event.data)) {
       status->measured_text = status->bound_text = status->problem = kHostile;

@@ -44,8 +44,7 @@ inline std::vector<model::Event> stored_events(const std::string& story) {
 
 inline Report fold(const std::vector<model::Event>& events) {
   Fold fold;
-  for (const auto& event : events)
-    fold.apply(event);
+  for (const auto& event : events) fold.apply(event);
   return fold.report();
 }
 

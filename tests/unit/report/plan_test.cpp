@@ -15,9 +15,7 @@ std::vector<model::Event> plan_of(const std::string& story) {
   return events;
 }
 
-TEST(PlanText, IsAsStored) {
-  expect_golden("plan.txt", to_plan_text(fold(plan_of("upheld")), {}));
-}
+TEST(PlanText, IsAsStored) { expect_golden("plan.txt", to_plan_text(fold(plan_of("upheld")), {})); }
 
 TEST(PlanText, SaysWhatCannotBeUndoneOrWasNotChecked) {
   auto events = plan_of("upheld");

@@ -188,8 +188,7 @@ void Story::second_of_samples(std::int64_t second, double share_good, double p50
 }
 
 void Story::healthy(std::int64_t from, std::int64_t to) {
-  for (std::int64_t s = from; s < to; ++s)
-    second_of_samples(s, 1, 12, 14, 61);
+  for (std::int64_t s = from; s < to; ++s) second_of_samples(s, 1, 12, 14, 61);
 }
 
 void Story::slow(std::int64_t from, std::int64_t to) {
@@ -218,8 +217,7 @@ void Story::baseline() {
   at(200ms);
   emit(model::PhaseStarted{Phase::baseline, 10s});
   if (is("unsteady")) {
-    for (std::int64_t s = 0; s < 10; ++s)
-      second_of_samples(s, 0.9, 12, 14, 61);
+    for (std::int64_t s = 0; s < 10; ++s) second_of_samples(s, 0.9, 12, 14, 61);
   } else {
     healthy(0, 10);
   }
@@ -475,14 +473,11 @@ const std::vector<std::string>& stories() {
   return all;
 }
 
-std::vector<model::Event> stream_of(const std::string& story) {
-  return Story(story).play();
-}
+std::vector<model::Event> stream_of(const std::string& story) { return Story(story).play(); }
 
 std::string to_lines(const std::vector<model::Event>& events) {
   std::string out;
-  for (const auto& event : events)
-    out += model::to_json(event, "r-1121-0140-7f3a") + "\n";
+  for (const auto& event : events) out += model::to_json(event, "r-1121-0140-7f3a") + "\n";
   return out;
 }
 

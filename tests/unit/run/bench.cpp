@@ -11,8 +11,9 @@ Script::Script() {
       {"version", "1"},
       {"name", "simulated"},
       {"hypothesis", "The simulated service stands it."},
-      {"slis", "\n  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 10/s, timeout: 500ms } }"
-               "\n  db: { tcp: { address: \"127.0.0.1:5432\", rate: 10/s, timeout: 500ms } }"},
+      {"slis",
+       "\n  shop: { http: { url: \"http://127.0.0.1:8080/\", rate: 10/s, timeout: 500ms } }"
+       "\n  db: { tcp: { address: \"127.0.0.1:5432\", rate: 10/s, timeout: 500ms } }"},
       {"steady_state", "[ shop.success >= 90%, db.success >= 90% ]"},
       {"during", "[ shop.success >= 50%, db.success >= 50% ]"},
       {"abort_if", "[ shop.success < 20% over 3s ]"},

@@ -60,18 +60,16 @@ TEST(Exit, ViolatedAtOnceWhenAskedToStop) {
 }
 
 TEST(Exit, ViolatedWhenAnExpectationIsNotMet) {
-  const Script script = Script()
-                            .with("expect", "[ \"shop.failures >= 5 within 2s\" ]")
-                            .step(kSlowDatabase);
+  const Script script =
+      Script().with("expect", "[ \"shop.failures >= 5 within 2s\" ]").step(kSlowDatabase);
   EXPECT_EQ(Told(config_of(script)).exit(), "violated");
 }
 
 TEST(Exit, ViolatedWhenAWaitIsInVain) {
-  const Script script =
-      Script()
-          .step(kSlowDatabase)
-          .step({"wait: { until: shop.success < 50% over 3s, within: 4s }"})
-          .step(kSlowDatabase);
+  const Script script = Script()
+                            .step(kSlowDatabase)
+                            .step({"wait: { until: shop.success < 50% over 3s, within: 4s }"})
+                            .step(kSlowDatabase);
   const Told told(config_of(script));
   EXPECT_EQ(told.exit(), "violated") << told.verdict().reason;
   EXPECT_TRUE(told.noted("the method stops"));
@@ -101,8 +99,9 @@ TEST(Exit, RefusedBeyondTheBlastRadius) {
 
 TEST(Exit, TheBlastRadiusAllowsWhatIsExactlyInside) {
   const Script script = Script()
-                            .with("blast_radius", "{ processes: 3, process_share: 100%, "
-                                                  "duration: 2s, hosts: 1 }")
+                            .with("blast_radius",
+                                  "{ processes: 3, process_share: 100%, "
+                                  "duration: 2s, hosts: 1 }")
                             .with("during", "none")
                             .with("expect", "[ \"shop.failures >= 1 within 2s\" ]")
                             .step({kFrozenShop[0], kFrozenShop[1], "duration: 2s"});
@@ -111,12 +110,11 @@ TEST(Exit, TheBlastRadiusAllowsWhatIsExactlyInside) {
 }
 
 TEST(Exit, RefusedForStepsThatWantTheSameAtTheSameTime) {
-  const Script script = Script().step({"parallel:", "  - fault: process.pause",
-                                       "    target: { process: { unit: shop.service } }",
-                                       "    duration: 2s", "  - fault: process.kill",
-                                       "    target: { process: { unit: shop.service }, mode: one }",
-                                       "    with: { signal: KILL, restore: supervisor }",
-                                       "    duration: 2s"});
+  const Script script = Script().step(
+      {"parallel:", "  - fault: process.pause", "    target: { process: { unit: shop.service } }",
+       "    duration: 2s", "  - fault: process.kill",
+       "    target: { process: { unit: shop.service }, mode: one }",
+       "    with: { signal: KILL, restore: supervisor }", "    duration: 2s"});
   expect_untouched(Told(config_of(script)), "refused", "is taken by step method.0.parallel.0");
 }
 
@@ -306,8 +304,9 @@ TEST(Exit, ErrorWhenTheKeeperDiesAndTheWorkerPutsBack) {
 TEST(Exit, DirtyWhenTheKeeperDiesAndTheWorkerCannotPutBack) {
   Strike kill = blow(sim::Blow::kill);
   kill.keeper = true;
-  Config config = struck_in(Script().step({"fault: service.stop", "target: { unit: db.service }",
-                                           "duration: 8s"}), Phase::fault, kill);
+  Config config = struck_in(
+      Script().step({"fault: service.stop", "target: { unit: db.service }", "duration: 8s"}),
+      Phase::fault, kill);
   config.machine_obeys = false;
   config.hooks.furnish = [](Machine& machine) {
     machine.services.at("db.service").start_fails = true;
@@ -336,12 +335,10 @@ TEST(Exit, ErrorWhenAnInjectionFails) {
 // ---- 9: dirty -----------------------------------------------------------------------------------
 
 Config service_that_stays_down(const std::string& unit) {
-  Config config = config_of(Script().step(
-      {"fault: service.stop", "target: { unit: " + unit + " }", "duration: 2s"}));
+  Config config = config_of(
+      Script().step({"fault: service.stop", "target: { unit: " + unit + " }", "duration: 2s"}));
   config.machine_obeys = false;
-  config.hooks.furnish = [unit](Machine& machine) {
-    machine.services.at(unit).start_fails = true;
-  };
+  config.hooks.furnish = [unit](Machine& machine) { machine.services.at(unit).start_fails = true; };
   config.hooks.mend = [unit](Machine& machine) { machine.services.at(unit).start_fails = false; };
   return config;
 }

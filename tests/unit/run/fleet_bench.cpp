@@ -103,9 +103,11 @@ Task<void> FleetRun::front_main() {
   options.mode = mode;
   os::Host& here = front_->host();
   run::Surroundings around{
-      here.clock(), here.random(),
+      here.clock(),
+      here.random(),
       probe::Tools{here.clock(), front_->client(), here.processes(), here.files()},
-      *person_, inventory,
+      *person_,
+      inventory,
       [this](const model::InventoryHost& target, fleet::Pushed pushed) {
         return connect(target, std::move(pushed));
       }};
@@ -140,8 +142,8 @@ Task<Result<std::unique_ptr<fleet::Executor>>> FleetRun::connect(const model::In
 Task<void> FleetRun::worker_main(Place& place, std::unique_ptr<os::Stream> wire,
                                  std::unique_ptr<os::Stream> pipe, Token token) {
   Node& node = *place.worker;
-  executor::WorkerParts parts{node.host(), node.self_kill(), *wire, *pipe, catalogue(),
-                              kState, "/etc/ordeal/policy.conf", token, {}};
+  executor::WorkerParts parts{node.host(), node.self_kill(),          *wire, *pipe, catalogue(),
+                              kState,      "/etc/ordeal/policy.conf", token, {}};
   const int code = co_await executor::run_worker(parts);
   if (!node.alive()) co_return;
   place.worker_exit = code;
@@ -151,8 +153,8 @@ Task<void> FleetRun::worker_main(Place& place, std::unique_ptr<os::Stream> wire,
 Task<void> FleetRun::keeper_main(Place& place, std::unique_ptr<os::Stream> pipe,
                                  std::unique_ptr<os::Stream> reports, Token token) {
   Node& node = *place.keeper;
-  executor::KeeperParts parts{node.host(), node.self_kill(), *place.worker_process, *pipe,
-                              *reports,    kState,           token,                 {}};
+  executor::KeeperParts parts{
+      node.host(), node.self_kill(), *place.worker_process, *pipe, *reports, kState, token, {}};
   co_await executor::run_keeper(parts);
   if (node.alive()) node.exit();
 }

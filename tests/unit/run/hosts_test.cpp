@@ -241,7 +241,8 @@ TEST(Hosts, ARollIsPlannedWithEachOfItsRounds) {
 }
 
 TEST(Hosts, ARollStopsWhereTheServiceDoesNotComeBack) {
-  FleetRun fleet(Script().with("abort_if", "[ shop.success < 20% over 3s for 30s ]").step(kSlowDatabase));
+  FleetRun fleet(
+      Script().with("abort_if", "[ shop.success < 20% over 3s for 30s ]").step(kSlowDatabase));
   Step& step = step_of(fleet.experiment, 0);
   step.hosts = HostSelector{};
   step.roll = Roll{};
@@ -261,9 +262,9 @@ TEST(Hosts, ARollStopsWhereTheServiceDoesNotComeBack) {
 }
 
 TEST(Hosts, BetweenCutsBothSidesFromEachOther) {
-  FleetRun fleet(Script().step({"fault: network.partition",
-                                "with: { remote_ip: [192.0.2.1], direction: both }",
-                                "duration: 3s"}));
+  FleetRun fleet(
+      Script().step({"fault: network.partition",
+                     "with: { remote_ip: [192.0.2.1], direction: both }", "duration: 3s"}));
   Step& step = step_of(fleet.experiment, 0);
   step.between = {zone("a"), zone("b")};
   widen(fleet.experiment);
@@ -284,9 +285,9 @@ TEST(Hosts, BetweenCutsBothSidesFromEachOther) {
 }
 
 TEST(Hosts, BetweenNeedsTheirAddresses) {
-  FleetRun fleet(Script().step({"fault: network.partition",
-                                "with: { remote_ip: [192.0.2.1], direction: both }",
-                                "duration: 3s"}));
+  FleetRun fleet(
+      Script().step({"fault: network.partition",
+                     "with: { remote_ip: [192.0.2.1], direction: both }", "duration: 3s"}));
   step_of(fleet.experiment, 0).between = {zone("a"), zone("b")};
   fleet.inventory.hosts[1].ip.clear();
   widen(fleet.experiment);

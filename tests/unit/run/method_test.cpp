@@ -23,11 +23,10 @@ TEST(Method, StepsRunOneAfterAnother) {
 }
 
 TEST(Method, PartsRunBesideEachOther) {
-  const Script script = Script().step({"parallel:", "  - fault: network.delay",
-                                       "    with: { latency: 30ms, remote_port: 5432 }",
-                                       "    duration: 4s", "  - fault: cpu.load",
-                                       "    with: { load: 20%, of: host }", "    start_delay: 1s",
-                                       "    duration: 1s"});
+  const Script script = Script().step(
+      {"parallel:", "  - fault: network.delay", "    with: { latency: 30ms, remote_port: 5432 }",
+       "    duration: 4s", "  - fault: cpu.load", "    with: { load: 20%, of: host }",
+       "    start_delay: 1s", "    duration: 1s"});
   const Told told(config_of(script));
   EXPECT_EQ(told.exit(), "upheld") << told.verdict().reason;
   const std::string outer = "method.0.parallel.0";
@@ -39,12 +38,11 @@ TEST(Method, PartsRunBesideEachOther) {
 }
 
 TEST(Method, APartThatEndsTheRunEndsAllParts) {
-  const Script script = Script().step({"parallel:", "  - fault: process.pause",
-                                       "    target: { process: { unit: shop.service } }",
-                                       "    duration: 20s", "  - fault: cpu.load",
-                                       "    with: { load: 20%, of: host }", "    duration: 20s",
-                                       "  - fault: memory.load", "    with: { size: 1GiB }",
-                                       "    start_delay: 15s", "    duration: 2s"});
+  const Script script = Script().step(
+      {"parallel:", "  - fault: process.pause", "    target: { process: { unit: shop.service } }",
+       "    duration: 20s", "  - fault: cpu.load", "    with: { load: 20%, of: host }",
+       "    duration: 20s", "  - fault: memory.load", "    with: { size: 1GiB }",
+       "    start_delay: 15s", "    duration: 2s"});
   const Told told(config_of(script));
   EXPECT_EQ(told.exit(), "aborted");
   EXPECT_THAT(told.steps(StepState::reverted),
@@ -55,10 +53,10 @@ TEST(Method, APartThatEndsTheRunEndsAllParts) {
 
 // db.service takes seconds to stop and to start; beside it a core is busy.
 Config with_slow_service() {
-  Config config = config_of(Script().step(
-      {"parallel:", "  - fault: service.stop", "    target: { unit: db.service }",
-       "    duration: 2s", "  - fault: cpu.load", "    with: { load: 20%, of: host }",
-       "    duration: 60s"}));
+  Config config = config_of(
+      Script().step({"parallel:", "  - fault: service.stop", "    target: { unit: db.service }",
+                     "    duration: 2s", "  - fault: cpu.load", "    with: { load: 20%, of: host }",
+                     "    duration: 60s"}));
   config.machine_obeys = false;  // it does, but late
   config.hooks.furnish = [](sim::Machine& machine) {
     machine.services.at("db.service").start_takes = 8s;
@@ -119,8 +117,8 @@ TEST(Method, AWaitEndsAsSoonAsItsConditionHolds) {
                             .step(kSlowDatabase);
   const Told told(config_of(script));
   EXPECT_EQ(told.exit(), "upheld") << told.verdict().reason;
-  const Duration gap = told.when("method.2", StepState::injecting) -
-                       told.when("method.0", StepState::reverted);
+  const Duration gap =
+      told.when("method.2", StepState::injecting) - told.when("method.0", StepState::reverted);
   EXPECT_GE(gap, 3s);  // its window begins with the wait
   EXPECT_LT(gap, 5s);
 }

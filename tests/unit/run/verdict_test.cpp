@@ -96,8 +96,8 @@ TEST(Verdict, AnEffectThatNobodySawIsInconclusive) {
   plan.steps[0].name = "1-network.delay";
   event.data = plan;
   fold.apply(event);
-  for (const StepState state : {StepState::injecting, StepState::injected, StepState::effect,
-                                StepState::reverted}) {
+  for (const StepState state :
+       {StepState::injecting, StepState::injected, StepState::effect, StepState::reverted}) {
     StepChanged changed;
     changed.step = "method.0";
     changed.state = state;
@@ -213,10 +213,10 @@ TEST(Verdict, OfSeveralTruthsTheWorstGivesTheExit) {
 }
 
 TEST(Verdict, PrecedenceHoldsForEveryPairOfCodes) {
-  const std::vector<Exit> kWorstFirst = {
-      Exit::dirty,    Exit::not_recovered, Exit::error,   Exit::interrupted, Exit::aborted,
-      Exit::violated, Exit::inconclusive,  Exit::unsteady, Exit::refused,    Exit::invalid,
-      Exit::upheld};
+  const std::vector<Exit> kWorstFirst = {Exit::dirty,        Exit::not_recovered, Exit::error,
+                                         Exit::interrupted,  Exit::aborted,       Exit::violated,
+                                         Exit::inconclusive, Exit::unsteady,      Exit::refused,
+                                         Exit::invalid,      Exit::upheld};
   for (std::size_t i = 0; i < kWorstFirst.size(); ++i) {
     for (std::size_t j = i; j < kWorstFirst.size(); ++j) {
       EXPECT_EQ(worse_of(kWorstFirst[i], kWorstFirst[j]), kWorstFirst[i]);

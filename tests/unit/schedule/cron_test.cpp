@@ -82,9 +82,8 @@ TEST_P(Table, FiresInVirtualTime) {
   compare(GetParam(), fired);
 }
 
-INSTANTIATE_TEST_SUITE_P(Zones, Table, testing::ValuesIn(table()), [](const auto& row) {
-  return std::to_string(row.index);
-});
+INSTANTIATE_TEST_SUITE_P(Zones, Table, testing::ValuesIn(table()),
+                         [](const auto& row) { return std::to_string(row.index); });
 
 TEST(CronTable, HasThreeZonesAndEighteenExpressions) { EXPECT_EQ(table().size(), 3u * 18u); }
 
@@ -108,10 +107,12 @@ TEST(Cron, SaysWhatIsWrongAndWhere) {
        "2: hour: 22-6 is a range that ends before it begins; write two, such as 22-23,0-6"},
       {"0 0 ? * 1", "4: day of month: `?` is Quartz's and not cron's"},
       {"0 0 L * *", "4: day of month: `L` is Quartz's and not cron's"},
-      {"0 0 * *", "7: expected five fields: minute, hour, day of month, month, day of week; "
-                  "found 4"},
-      {"0 0 0 * * *", "10: expected five fields: minute, hour, day of month, month, day of week; "
-                      "found 6; there are no seconds"},
+      {"0 0 * *",
+       "7: expected five fields: minute, hour, day of month, month, day of week; "
+       "found 4"},
+      {"0 0 0 * * *",
+       "10: expected five fields: minute, hour, day of month, month, day of week; "
+       "found 6; there are no seconds"},
       {"0 0 30 2 *", "4: there is no such day in any year"},
       {"0 0 31 4,6,9,11 *", "4: there is no such day in any year"},
       {"@reboot", "0: `@reboot` names no time; write an `every` or a time"},

@@ -140,11 +140,13 @@ TEST(Windows, MustHoldTheWholeFault) {
 
 TEST(Windows, AreMeasuredByTheWallWhereTheClockChanges) {
   // 01:00-04:00 has two hours in spring and four in autumn.
-  const auto spring = closes([] {
-    Schedule out = schedule_of(Every{1h}, "Europe/Berlin");
-    out.windows.push_back(window("01:00-04:00"));
-    return out;
-  }(), instant("2026-03-29T00:00:00Z"));
+  const auto spring = closes(
+      [] {
+        Schedule out = schedule_of(Every{1h}, "Europe/Berlin");
+        out.windows.push_back(window("01:00-04:00"));
+        return out;
+      }(),
+      instant("2026-03-29T00:00:00Z"));
   EXPECT_EQ(*spring, instant("2026-03-29T02:00:00Z"));
   EXPECT_EQ(allowed("01:00-04:00", "Europe/Berlin", "2026-10-24T23:00:00Z", 4h), "");
   EXPECT_NE(allowed("01:00-04:00", "Europe/Berlin", "2026-10-24T23:00:00Z", 4h + 1s), "");
@@ -155,10 +157,13 @@ TEST(Blackouts, AreWholeDaysInTheZoneOfTheSchedule) {
   calendar.blackouts.push_back(blackout("2026-11-23..2026-12-01", "Black Friday freeze"));
   Schedule schedule = schedule_of(Every{1h}, "Europe/Berlin");
   schedule.length = 5min;
-  const auto reason = [&](const char* when) { return forbidden(calendar, schedule, instant(when)); };
+  const auto reason = [&](const char* when) {
+    return forbidden(calendar, schedule, instant(when));
+  };
   EXPECT_EQ(reason("2026-11-22T22:54:59Z"), "");
-  EXPECT_EQ(reason("2026-11-22T22:55:00Z"),
-            "blackout 2026-11-23..2026-12-01: Black Friday freeze, before its faults would be over");
+  EXPECT_EQ(
+      reason("2026-11-22T22:55:00Z"),
+      "blackout 2026-11-23..2026-12-01: Black Friday freeze, before its faults would be over");
   EXPECT_EQ(reason("2026-12-01T22:59:59Z"), "blackout 2026-11-23..2026-12-01: Black Friday freeze");
   EXPECT_EQ(reason("2026-12-01T23:00:00Z"), "");
 }

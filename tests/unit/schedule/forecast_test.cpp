@@ -38,9 +38,11 @@ Calendar calendar_of_everything() {
   out.blackouts.push_back(blackout("2026-03-28..2026-03-30", "clocks change"));
   Blackout ics;
   ics.calendar = "holidays.ics";
-  const auto told = parse_ics("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Europe/Berlin:"
-                              "20260104T010000\nDURATION:PT4H\nRRULE:FREQ=WEEKLY;INTERVAL=2\n"
-                              "SUMMARY:backup\nEND:VEVENT\nEND:VCALENDAR\n", ics.events);
+  const auto told = parse_ics(
+      "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Europe/Berlin:"
+      "20260104T010000\nDURATION:PT4H\nRRULE:FREQ=WEEKLY;INTERVAL=2\n"
+      "SUMMARY:backup\nEND:VEVENT\nEND:VCALENDAR\n",
+      ics.events);
   EXPECT_TRUE(told.empty());
   out.blackouts.push_back(std::move(ics));
   return out;

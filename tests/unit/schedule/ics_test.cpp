@@ -57,8 +57,9 @@ TEST(Ics, EndsAreExclusiveAndLengthsMayBeDurations) {
 }
 
 TEST(Ics, TimesHaveZonesOrFloat) {
-  const Event berlin = one("DTSTART;TZID=Europe/Berlin:20261125T200000\r\n"
-                           "DTEND;TZID=\"Europe/Berlin\":20261125T210000\r\n");
+  const Event berlin =
+      one("DTSTART;TZID=Europe/Berlin:20261125T200000\r\n"
+          "DTEND;TZID=\"Europe/Berlin\":20261125T210000\r\n");
   EXPECT_TRUE(at(berlin, "2026-11-25T19:30:00Z", "America/New_York"));
   EXPECT_FALSE(at(berlin, "2026-11-25T20:00:00Z"));
   const Event floating = one("DTSTART:20261125T200000\r\nDTEND:20261125T210000\r\n");
@@ -68,8 +69,9 @@ TEST(Ics, TimesHaveZonesOrFloat) {
 
 // The wall's hour stays when the clock changes: 20:00 in Berlin is 19:00Z, then 18:00Z.
 TEST(Ics, RepeatsByTheWallAcrossDst) {
-  const Event weekly = one("DTSTART;TZID=Europe/Berlin:20260303T200000\r\nDURATION:PT1H\r\n"
-                           "RRULE:FREQ=WEEKLY\r\n");
+  const Event weekly =
+      one("DTSTART;TZID=Europe/Berlin:20260303T200000\r\nDURATION:PT1H\r\n"
+          "RRULE:FREQ=WEEKLY\r\n");
   EXPECT_TRUE(at(weekly, "2026-03-24T19:30:00Z"));
   EXPECT_TRUE(at(weekly, "2026-03-31T18:30:00Z"));
   EXPECT_FALSE(at(weekly, "2026-03-31T19:30:00Z"));
@@ -77,16 +79,18 @@ TEST(Ics, RepeatsByTheWallAcrossDst) {
 }
 
 TEST(Ics, RulesCountAndEnd) {
-  const Event days = one("DTSTART;VALUE=DATE:20260302\r\nRRULE:FREQ=WEEKLY;INTERVAL=2;"
-                         "BYDAY=MO,FR;COUNT=4\r\n");
+  const Event days =
+      one("DTSTART;VALUE=DATE:20260302\r\nRRULE:FREQ=WEEKLY;INTERVAL=2;"
+          "BYDAY=MO,FR;COUNT=4\r\n");
   for (const char* in : {"2026-03-02", "2026-03-06", "2026-03-16", "2026-03-20"}) {
     EXPECT_TRUE(at(days, std::string(in) + "T12:00:00Z")) << in;
   }
   for (const char* out : {"2026-03-09", "2026-03-13", "2026-03-30", "2026-03-03"}) {
     EXPECT_FALSE(at(days, std::string(out) + "T12:00:00Z")) << out;
   }
-  const Event until = one("DTSTART;VALUE=DATE:20260101\r\nRRULE:FREQ=MONTHLY;UNTIL=20260401\r\n"
-                          "EXDATE;VALUE=DATE:20260201,20260301\r\n");
+  const Event until =
+      one("DTSTART;VALUE=DATE:20260101\r\nRRULE:FREQ=MONTHLY;UNTIL=20260401\r\n"
+          "EXDATE;VALUE=DATE:20260201,20260301\r\n");
   EXPECT_FALSE(at(until, "2026-02-01T12:00:00Z"));
   EXPECT_TRUE(at(until, "2026-04-01T12:00:00Z"));
   EXPECT_FALSE(at(until, "2026-05-01T12:00:00Z"));
@@ -159,9 +163,12 @@ TEST(Ics, ForbidsARunThatWouldReachIntoAnEvent) {
 
 // What looked at every day since then would take minutes for these.
 TEST(Ics, CalendarsThatBeganLongAgoCostNoMore) {
-  const std::vector<std::string> rules = {"FREQ=DAILY", "FREQ=DAILY;COUNT=2147483647",
-                                          "FREQ=WEEKLY;BYDAY=SA", "FREQ=WEEKLY;COUNT=2147483647",
-                                          "FREQ=WEEKLY;INTERVAL=1000", "FREQ=MONTHLY;INTERVAL=7"};
+  const std::vector<std::string> rules = {"FREQ=DAILY",
+                                          "FREQ=DAILY;COUNT=2147483647",
+                                          "FREQ=WEEKLY;BYDAY=SA",
+                                          "FREQ=WEEKLY;COUNT=2147483647",
+                                          "FREQ=WEEKLY;INTERVAL=1000",
+                                          "FREQ=MONTHLY;INTERVAL=7"};
   const auto begin = std::chrono::steady_clock::now();
   for (const std::string& rule : rules) {
     const Event event = one("DTSTART:00010101T000000Z\r\nDURATION:PT1S\r\nRRULE:" + rule + "\r\n");
@@ -172,14 +179,16 @@ TEST(Ics, CalendarsThatBeganLongAgoCostNoMore) {
 
 // Asked day by day, as many as were counted, whichever step the look begins with.
 TEST(Ics, WhereTheLookBeginsChangesNoCount) {
-  const std::map<std::string, int> rules = {
-      {"FREQ=DAILY;INTERVAL=3", 200},           {"FREQ=WEEKLY;BYDAY=MO,TH,SU", 150},
-      {"FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,SA", 90}, {"FREQ=MONTHLY", 14},
-      {"FREQ=MONTHLY;INTERVAL=12", 3},          {"FREQ=YEARLY", 3}};
+  const std::map<std::string, int> rules = {{"FREQ=DAILY;INTERVAL=3", 200},
+                                            {"FREQ=WEEKLY;BYDAY=MO,TH,SU", 150},
+                                            {"FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,SA", 90},
+                                            {"FREQ=MONTHLY", 14},
+                                            {"FREQ=MONTHLY;INTERVAL=12", 3},
+                                            {"FREQ=YEARLY", 3}};
   for (const std::string date : {"20240128", "20240131"}) {
     for (const auto& [rule, count] : rules) {
-      const Event event = one(fmt::format("DTSTART;VALUE=DATE:{}\r\nRRULE:{};COUNT={}\r\n", date,
-                                          rule, count));
+      const Event event =
+          one(fmt::format("DTSTART;VALUE=DATE:{}\r\nRRULE:{};COUNT={}\r\n", date, rule, count));
       int found = 0;
       for (WallTime day = instant("2024-01-01T12:00:00Z"); day < instant("2028-01-01T00:00:00Z");
            day += std::chrono::hours(24)) {

@@ -108,8 +108,7 @@ TEST(Scheduler, PausesAfterBadEndsUntilResumed) {
   Scheduler scheduler = minutely.make({{"test", {.decided = kNoon, .ends = {{"violated", 1}}}}});
   EXPECT_EQ(tick(scheduler, 1min), Texts{"start test 12:01:00"});
   EXPECT_EQ(end(scheduler, 1min, "violated", 70s), Texts{});
-  const std::string paused =
-      "paused: 2 runs ended violated; ordeal schedule resume test";
+  const std::string paused = "paused: 2 runs ended violated; ordeal schedule resume test";
   EXPECT_EQ(ordeal::schedule::paused(minutely.schedule, {{"violated", 2}}), paused);
   EXPECT_EQ(tick(scheduler, 2min), Texts{"skip test 12:02:00: " + paused});
   scheduler.set_ends("test", {});
@@ -161,8 +160,7 @@ TEST(Scheduler, GoesOnAfterARestart) {
   Standing standing{.decided = kNoon + 2min};
   standing.running = kNoon + 1min;
   standing.waiting = kNoon + 2min;
-  Scheduler scheduler(Minutely(Concurrency::queue).calendar(), {{"test", standing}},
-                      kNoon + 150s);
+  Scheduler scheduler(Minutely(Concurrency::queue).calendar(), {{"test", standing}}, kNoon + 150s);
   EXPECT_EQ(tick(scheduler, 150s), Texts{});
   EXPECT_EQ(end(scheduler, 1min, "upheld", 160s), Texts{"start test 12:02:00"});
   // It died with one that waited for nothing any more.

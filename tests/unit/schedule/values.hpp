@@ -43,8 +43,10 @@ inline Blackout blackout(const std::string& dates, const std::string& reason) {
 
 inline std::string to_text(const Decision& decision) {
   static const std::map<Decision::What, std::string> kWords = {
-      {Decision::What::start, "start"}, {Decision::What::wait, "wait"},
-      {Decision::What::skip, "skip"},   {Decision::What::miss, "miss"},
+      {Decision::What::start, "start"},
+      {Decision::What::wait, "wait"},
+      {Decision::What::skip, "skip"},
+      {Decision::What::miss, "miss"},
       {Decision::What::interrupt, "interrupt"}};
   std::string out = kWords.at(decision.what) + " " + decision.schedule + " " +
                     format_wall(decision.due).substr(11, 8);

@@ -10,9 +10,9 @@ namespace {
 TEST(Answer, SaysWhatABrowserMayDo) {
   const std::string head = head_of(json_answer(200, {}), true);
   EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n"));
-  for (const char* part : {"default-src 'none'", "frame-ancestors 'none'", "nosniff",
-                           "Cache-Control: no-store", "Connection: keep-alive",
-                           "Content-Length: 3\r\n"}) {
+  for (const char* part :
+       {"default-src 'none'", "frame-ancestors 'none'", "nosniff", "Cache-Control: no-store",
+        "Connection: keep-alive", "Content-Length: 3\r\n"}) {
     EXPECT_NE(head.find(part), head.npos) << part;
   }
   EXPECT_EQ(head.find("unsafe-inline"), head.npos);
@@ -47,8 +47,8 @@ TEST(Assets, ThePageAndTheDescriptionAreCompiledIn) {
   for (const char* part : {"<script>", "<style", " style=", " onclick", "http://", "https://"}) {
     EXPECT_EQ(found.at("/").find(part), std::string_view::npos) << part;
   }
-  for (const char* path : {"/app.js", "/style.css", "/uPlot.iife.min.js", "/uPlot.min.css",
-                           "/icon.svg"}) {
+  for (const char* path :
+       {"/app.js", "/style.css", "/uPlot.iife.min.js", "/uPlot.min.css", "/icon.svg"}) {
     EXPECT_FALSE(found.at(path).empty()) << path;
   }
 }

@@ -57,9 +57,9 @@ TEST(Door, ChangesNeedTheToken) {
   EXPECT_EQ(status(post(lower_case), tcp_door()), 200);
   std::string wrong = kBearer;
   wrong.back() = 'b';
-  for (const std::string& text : {std::string(), wrong, "Basic " + kToken, kToken,
-                                  kBearer.substr(0, kBearer.size() - 1), kBearer + "a",
-                                  std::string("Bearer "), std::string("Bearer")}) {
+  for (const std::string& text :
+       {std::string(), wrong, "Basic " + kToken, kToken, kBearer.substr(0, kBearer.size() - 1),
+        kBearer + "a", std::string("Bearer "), std::string("Bearer")}) {
     EXPECT_EQ(status(post(text), tcp_door()), 401) << text;
   }
   Claims lift = get();

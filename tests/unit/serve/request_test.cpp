@@ -8,16 +8,16 @@ namespace {
 
 TEST(Target, IsReadIntoPathAndQuery) {
   Request request;
-  ASSERT_TRUE(read_target("/api//v1/runs/a%20b/?limit=5&x=a+b%26&flag&limit=6#frag", request)
-                  .has_value());
+  ASSERT_TRUE(
+      read_target("/api//v1/runs/a%20b/?limit=5&x=a+b%26&flag&limit=6#frag", request).has_value());
   EXPECT_EQ(request.path, (std::vector<std::string>{"api", "v1", "runs", "a b"}));
-  EXPECT_EQ(request.query, (std::map<std::string, std::string>{
-                               {"limit", "6"}, {"x", "a b&"}, {"flag", ""}}));
+  EXPECT_EQ(request.query,
+            (std::map<std::string, std::string>{{"limit", "6"}, {"x", "a b&"}, {"flag", ""}}));
 }
 
 TEST(Target, BrokenOnesAreErrors) {
-  for (const char* target : {"", "*", "http://x/", "/%", "/%4", "/%zz", "/a%00b", "/a%0d%0ab",
-                             "/1/2/3/4/5/6/7/8/9"}) {
+  for (const char* target :
+       {"", "*", "http://x/", "/%", "/%4", "/%zz", "/a%00b", "/a%0d%0ab", "/1/2/3/4/5/6/7/8/9"}) {
     Request request;
     EXPECT_TRUE(read_target(target, request).has_error()) << target;
   }
@@ -46,9 +46,9 @@ Request json(std::string body) {
 }
 
 TEST(Submission, ComesAsJson) {
-  const auto read = read_submission(json(
-      R"({"experiment":"version: 1\n","vars":{"url":"x=y"},"file":"a.yaml","mode":"control",)"
-      R"("seed":"7","yes":true})"));
+  const auto read = read_submission(
+      json(R"({"experiment":"version: 1\n","vars":{"url":"x=y"},"file":"a.yaml","mode":"control",)"
+           R"("seed":"7","yes":true})"));
   ASSERT_FALSE(read.refused.has_value());
   EXPECT_EQ(read.submission.text, "version: 1\n");
   EXPECT_EQ(read.submission.vars.at("url"), "x=y");

@@ -76,8 +76,7 @@ TEST_F(RunsTest, ARunIsFollowedToItsVerdict) {
   EXPECT_EQ(row.value().record.exit_name, "upheld");
   EXPECT_EQ(all.running(), 0u);
   // The very report that a replay gives.
-  const auto replayed =
-      store::replay((history_ / "runs" / kRun / "events.jsonl").string());
+  const auto replayed = store::replay((history_ / "runs" / kRun / "events.jsonl").string());
   ASSERT_TRUE(replayed.has_value());
   EXPECT_EQ(all.report_json(kRun).value(), report::to_json(replayed.value()));
   EXPECT_EQ(all.resolve("last").value(), kRun);
@@ -143,7 +142,7 @@ TEST_F(RunsTest, ARunIsListedBeforeItsLineIsInTheDatabaseAndWithoutIt) {
   for (std::size_t i = 1; i < lines.size(); ++i) append(kRun, lines[i]);
   std::ofstream(history_ / "runs" / kRun / "report.json") << "{}";
   alive_.clear();
-  for (Runs other = runs(); Runs* each : {&all, &other}) {
+  for (Runs other = runs(); Runs * each : {&all, &other}) {
     const auto rows = each->list(10).value();
     ASSERT_EQ(rows.size(), 1u);
     EXPECT_EQ(rows[0].state, RunState::ended);

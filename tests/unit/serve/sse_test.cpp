@@ -11,9 +11,10 @@ namespace ordeal::serve {
 namespace {
 
 std::string line(std::int64_t seq, std::string_view kind = "note") {
-  return fmt::format(R"({{"v":1,"seq":{},"run":"r-1121-0140-7f3a","t_us":{},"kind":"{}","data":{{}}}})"
-                     "\n",
-                     seq, seq * 10, kind);
+  return fmt::format(
+      R"({{"v":1,"seq":{},"run":"r-1121-0140-7f3a","t_us":{},"kind":"{}","data":{{}}}})"
+      "\n",
+      seq, seq * 10, kind);
 }
 
 std::vector<std::int64_t> ids(const std::string& frames) {
@@ -61,15 +62,14 @@ TEST(Frames, LeaveOutWhatTheReaderHas) {
   EXPECT_TRUE(all.ended);  // known to be over, although there is nothing to say any more
 }
 
-TEST(Frames, OurOwnHaveNoId) {
-  EXPECT_EQ(own_frame("alive", "{}"), "event: alive\ndata: {}\n\n");
-}
+TEST(Frames, OurOwnHaveNoId) { EXPECT_EQ(own_frame("alive", "{}"), "event: alive\ndata: {}\n\n"); }
 
 // A writer that is seen at any byte, and a reader that comes back after any event: no gap, no
 // double, and never half a line.
 TEST(GrowingFile, GivesWholeLinesAtEveryTear) {
-  const auto path = std::filesystem::temp_directory_path() /
-                    fmt::format("ordeal-growing-{}", ::testing::UnitTest::GetInstance()->random_seed());
+  const auto path =
+      std::filesystem::temp_directory_path() /
+      fmt::format("ordeal-growing-{}", ::testing::UnitTest::GetInstance()->random_seed());
   std::string all;
   constexpr int kEvents = 40;
   for (int seq = 1; seq <= kEvents; ++seq) all += line(seq, seq == kEvents ? "run_ended" : "note");

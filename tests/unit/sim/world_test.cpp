@@ -2,8 +2,8 @@
 // the same seed, a disk that loses what was not synced.
 #include <csignal>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/os/event.hpp"
 #include "tests/sim/host.hpp"

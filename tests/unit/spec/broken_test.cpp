@@ -19,9 +19,7 @@ TEST_P(Broken, IsToldExactly) {
 
 INSTANTIATE_TEST_SUITE_P(Files, Broken, testing::ValuesIn(broken_files(kBroken)), test_name);
 
-TEST(BrokenFiles, AreAtLeastSixty) {
-  EXPECT_GE(broken_files(kBroken).size(), 60u);
-}
+TEST(BrokenFiles, AreAtLeastSixty) { EXPECT_GE(broken_files(kBroken).size(), 60u); }
 
 }  // namespace
 }  // namespace ordeal::spec

@@ -273,8 +273,7 @@ TEST(Condition, IsJudgedInItsList) {
   for (const ListRow& row : kInLists) {
     const Outcome outcome = parse_text(around(row.list, row.text));
     std::string told;
-    for (const Problem& problem : outcome.problems)
-      told += problem.text;
+    for (const Problem& problem : outcome.problems) told += problem.text;
     EXPECT_EQ(told, row.expected) << row.list << ": " << row.text;
   }
 }

@@ -34,8 +34,7 @@ inline std::vector<model::Parameter> filters() {
 
 inline model::FaultDescription network(std::string name, std::vector<model::Parameter> own) {
   model::FaultDescription out{.name = std::move(name), .parameters = std::move(own)};
-  for (model::Parameter& filter : filters())
-    out.parameters.push_back(std::move(filter));
+  for (model::Parameter& filter : filters()) out.parameters.push_back(std::move(filter));
   return out;
 }
 
@@ -148,8 +147,7 @@ inline std::vector<model::FaultDescription> descriptions() {
                                                .summary = "What happens to packets.",
                                                .default_text = "drop",
                                                .choices = {"drop", "reject"}}}));
-  for (model::FaultDescription& fault : resource_faults())
-    out.push_back(std::move(fault));
+  for (model::FaultDescription& fault : resource_faults()) out.push_back(std::move(fault));
   return out;
 }
 

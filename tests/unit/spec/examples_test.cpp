@@ -63,8 +63,7 @@ TEST(Examples, AreReadOrRefusedAtTheExactPlace) {
             : std::map<std::string, std::string>{{"url", "http://127.0.0.1:8080"}};
     const Outcome outcome = parse_file(path, vars);
     std::string expected;
-    for (const std::string& line : row.told)
-      expected += path + ":" + line + "\n";
+    for (const std::string& line : row.told) expected += path + ":" + line + "\n";
     EXPECT_EQ(lines(outcome.problems), expected);
     EXPECT_EQ(outcome.experiment.has_value(), row.told.empty()) << path;
   }

@@ -49,8 +49,7 @@ inline Outcome parse_text(const std::string& text,
 
 inline std::string lines(const std::vector<Problem>& problems) {
   std::string out;
-  for (const Problem& problem : problems)
-    out += to_string(problem) + "\n";
+  for (const Problem& problem : problems) out += to_string(problem) + "\n";
   return out;
 }
 

@@ -25,8 +25,7 @@ TEST_P(BrokenGameday, IsToldExactly) {
   expect_told_exactly(GetParam(), outcome.problems);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, BrokenGameday, testing::ValuesIn(broken_files(kBroken)),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(Files, BrokenGameday, testing::ValuesIn(broken_files(kBroken)), test_name);
 
 TEST(BrokenGamedays, AreAtLeastTen) { EXPECT_GE(broken_files(kBroken).size(), 10u); }
 

@@ -72,23 +72,43 @@ TEST(InventoryFile, IsReadInWhole) {
 
 // A host's name, user and address stand in a command line of ssh.
 TEST(InventoryFile, RefusesWhatCouldBeAnOption) {
-  const std::vector<std::string> addresses = {
-      "-oProxyCommand=reboot",      "ssh://-oProxyCommand=reboot", "ssh://-l@host",
-      "ssh://user@-oHost",          "ssh://a b",                   "ssh://a;reboot",
-      "ssh://$(reboot)",            "ssh://`reboot`",              "ssh://a\\x0ab",
-      "ssh://a|b",                  "ssh://user:secret@host",      "ssh://host:22/path",
-      "ssh://host:0",               "ssh://host:65536",            "ssh://host:-1",
-      "ssh://host:+22",             "ssh://host: 22",              "ssh://",
-      "ssh://@host",                "ssh://[::1",                  "ssh://[10.0.0.1]",
-      "ssh://::1",                  "ssh://[fe80::1%eth0]",        "telnet://host",
-      "ssh://a,b",                  "ssh://a%h",                   "ssh://user@host@other",
-      "ssh://host:22:23",           "ssh://[::1]22",               "SSH://host"};
+  const std::vector<std::string> addresses = {"-oProxyCommand=reboot",
+                                              "ssh://-oProxyCommand=reboot",
+                                              "ssh://-l@host",
+                                              "ssh://user@-oHost",
+                                              "ssh://a b",
+                                              "ssh://a;reboot",
+                                              "ssh://$(reboot)",
+                                              "ssh://`reboot`",
+                                              "ssh://a\\x0ab",
+                                              "ssh://a|b",
+                                              "ssh://user:secret@host",
+                                              "ssh://host:22/path",
+                                              "ssh://host:0",
+                                              "ssh://host:65536",
+                                              "ssh://host:-1",
+                                              "ssh://host:+22",
+                                              "ssh://host: 22",
+                                              "ssh://",
+                                              "ssh://@host",
+                                              "ssh://[::1",
+                                              "ssh://[10.0.0.1]",
+                                              "ssh://::1",
+                                              "ssh://[fe80::1%eth0]",
+                                              "telnet://host",
+                                              "ssh://a,b",
+                                              "ssh://a%h",
+                                              "ssh://user@host@other",
+                                              "ssh://host:22:23",
+                                              "ssh://[::1]22",
+                                              "SSH://host"};
   for (const std::string& address : addresses) {
     const InventoryOutcome outcome =
         parse_inventory_text("version: 1\nhosts:\n  a: { address: \"" + address + "\" }\n");
     EXPECT_EQ(outcome.problems.size(), 1u) << address << "\n" << lines(outcome.problems);
   }
-  for (const std::string name : {"-a", "a b", "a;b", "a/b", "$a", "a\\tb", "..", "_a", "a,b", "ä"}) {
+  for (const std::string name :
+       {"-a", "a b", "a;b", "a/b", "$a", "a\\tb", "..", "_a", "a,b", "ä"}) {
     const InventoryOutcome outcome =
         parse_inventory_text("version: 1\nhosts:\n  \"" + name + "\": { address: local }\n");
     EXPECT_EQ(outcome.problems.size(), 1u) << name << "\n" << lines(outcome.problems);
@@ -192,8 +212,9 @@ TEST(CheckHosts, TellsWhatNobodyHas) {
             at + "no host is called 'db-2'; did you mean `db-1`?\n");
   EXPECT_EQ(fit(step_for("{ at_most: { per: rack, value: 1 } }"), hosts),
             at + "at_most.per: no host has a label `rack`; there are env, gpu, role, zone\n");
-  EXPECT_EQ(fit(step_for("{ labels: { role: app } }", ", expect: [ 'host(app-3).cpu > 9% over 5s "
-                                                      "within 20s' ]"),
+  EXPECT_EQ(fit(step_for("{ labels: { role: app } }",
+                         ", expect: [ 'host(app-3).cpu > 9% over 5s "
+                         "within 20s' ]"),
                 hosts),
             "test.yaml:8:116: host(...): no host is called 'app-3'; did you mean `app-1`?\n");
 }

@@ -14,15 +14,13 @@ std::string told(const std::string& text) {
   Problems problems;
   parse_yaml("f", text, problems);
   std::string out;
-  for (const Problem& problem : problems.errors())
-    out += to_string(problem);
+  for (const Problem& problem : problems.errors()) out += to_string(problem);
   return out;
 }
 
 std::string repeat(const std::string& text, int times) {
   std::string out;
-  for (int i = 0; i < times; ++i)
-    out += text;
+  for (int i = 0; i < times; ++i) out += text;
   return out;
 }
 
@@ -92,8 +90,7 @@ TEST(Yaml, ReadsWindowsLines) {
 TEST(Yaml, EveryPrefixIsAnswered) {
   const std::string text =
       "a: &x [1, \"two\\n\", 'three'] # c\n? [k]\n: v\n<<: *x\nb: !t |\n  m\n  n\n---\n{c: d}\n";
-  for (std::size_t end = 0; end <= text.size(); ++end)
-    told(text.substr(0, end));
+  for (std::size_t end = 0; end <= text.size(); ++end) told(text.substr(0, end));
 }
 
 TEST(Yaml, WrittenTreesReadTheSame) {
@@ -111,8 +108,7 @@ TEST(Yaml, WrittenTreesReadTheSame) {
     EXPECT_EQ(a.text, b.text);
     ASSERT_EQ(a.items.size(), b.items.size());
     ASSERT_EQ(a.entries.size(), b.entries.size());
-    for (std::size_t i = 0; i < a.items.size(); ++i)
-      same(a.items[i], b.items[i]);
+    for (std::size_t i = 0; i < a.items.size(); ++i) same(a.items[i], b.items[i]);
     for (std::size_t i = 0; i < a.entries.size(); ++i) {
       EXPECT_EQ(a.entries[i].key, b.entries[i].key);
       same(a.entries[i].value, b.entries[i].value);

@@ -38,7 +38,8 @@ class LedgerTest : public testing::Test {
 TEST_F(LedgerTest, TakesAFiringOnce) {
   Ledger ledger = open();
   EXPECT_EQ(ledger.decided("nightly"), std::nullopt);
-  const std::vector<Firing> two = {firing(1, FiringState::missed), firing(2, FiringState::starting)};
+  const std::vector<Firing> two = {firing(1, FiringState::missed),
+                                   firing(2, FiringState::starting)};
   EXPECT_EQ(ledger.decide(two, {{"nightly", minute(2)}}).value(), (std::vector{true, true}));
   EXPECT_EQ(ledger.decided("nightly"), minute(2));
   EXPECT_EQ(ledger.decide(two, {}).value(), (std::vector{false, false}));

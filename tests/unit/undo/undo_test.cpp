@@ -2,9 +2,9 @@
 // that fails stops no other. Method: the simulated machine, read directly before and after.
 #include "engine/undo/undo.hpp"
 
+#include <gtest/gtest.h>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <csignal>
-#include <gtest/gtest.h>
 
 #include "engine/undo/rollback.hpp"
 #include "tests/sim/machine.hpp"
@@ -39,13 +39,9 @@ class UndoTest : public ::testing::Test {
     EXPECT_TRUE(second.gone_before) << second.text;
   }
 
-  bool has_table() {
-    return machine_.tables.contains({kMark, model::NftFamily::netdev});
-  }
+  bool has_table() { return machine_.tables.contains({kMark, model::NftFamily::netdev}); }
 
-  model::ProcessId a_shop_process() {
-    return machine_.of_service("shop.service").front()->info.id;
-  }
+  model::ProcessId a_shop_process() { return machine_.of_service("shop.service").front()->info.id; }
 
   model::NftTable table_of(const std::string& name) {
     model::NftTable table;
@@ -116,8 +112,8 @@ TEST_F(UndoTest, NeverResumesAYoungerProcessOfTheSamePid) {
 }
 
 TEST_F(UndoTest, ThawsACgroup) {
-  auto frozen = sim::run_task(node_, host().cgroups().set_frozen("/system.slice/shop.service",
-                                                                 true));
+  auto frozen =
+      sim::run_task(node_, host().cgroups().set_frozen("/system.slice/shop.service", true));
   ASSERT_TRUE(frozen && frozen->has_value());
   expect_idempotent(model::ThawCgroup{"/system.slice/shop.service"});
   EXPECT_FALSE(machine_.cgroups.at("/system.slice/shop.service").frozen);
@@ -217,11 +213,10 @@ TEST_F(UndoTest, RollsBackRankByRankAndNewestFirst) {
                                 {false, false}));
   Recorder recorder;
   roll_back(steps, recorder);
-  EXPECT_EQ(recorder.order,
-            (std::vector<std::string>{"a delete_table ordeal-aaaaaaaa",
-                                      "a kill_helper ordeal-bbbbbbbb",
-                                      fmt::format("a resume_process {}", id.pid), "a reverted",
-                                      "b not_undoable", "b not_undoable", "b reverted"}));
+  EXPECT_EQ(recorder.order, (std::vector<std::string>{
+                                "a delete_table ordeal-aaaaaaaa", "a kill_helper ordeal-bbbbbbbb",
+                                fmt::format("a resume_process {}", id.pid), "a reverted",
+                                "b not_undoable", "b not_undoable", "b reverted"}));
   EXPECT_TRUE(steps[0].all_done());
 }
 
@@ -232,9 +227,9 @@ TEST_F(UndoTest, OneFailureStopsNothing) {
   const model::ProcessId db = machine_.of_service("db.service").front()->info.id;
   ASSERT_TRUE(host().processes().signal(db, SIGSTOP).has_value());
   std::vector<StepUndos> steps;
-  steps.push_back(StepUndos::of("a", 1, {model::NotUndoable{"x"}, model::ResumeProcess{db},
-                                         model::DeleteLink{"eth0"}},
-                                {false, false, false}));
+  steps.push_back(StepUndos::of(
+      "a", 1, {model::NotUndoable{"x"}, model::ResumeProcess{db}, model::DeleteLink{"eth0"}},
+      {false, false, false}));
   steps.push_back(StepUndos::of("b", 2, {model::StartUnit{"shop.service"}}, {false}));
   Recorder recorder;
   roll_back(steps, recorder);
@@ -249,9 +244,9 @@ TEST_F(UndoTest, LeavesIdleLinksForTheEnd) {
   ASSERT_TRUE(host().links().add_ifb(kMark).has_value());
   ASSERT_TRUE(host().nftables().create(table_of(kMark), 5s).has_value());
   std::vector<StepUndos> steps;
-  steps.push_back(StepUndos::of("a", 1, {model::DeleteLink{kMark},
-                                         model::DeleteTable{kMark, model::NftFamily::netdev}},
-                                {true, false}));
+  steps.push_back(StepUndos::of(
+      "a", 1, {model::DeleteLink{kMark}, model::DeleteTable{kMark, model::NftFamily::netdev}},
+      {true, false}));
   Recorder recorder;
   roll_back(steps, recorder);
   EXPECT_TRUE(machine_.links.contains(kMark));
@@ -266,14 +261,15 @@ TEST_F(UndoTest, KeepsHookedChainsWhileAShaperHoldsPackets) {
   ASSERT_TRUE(host().nftables().create(table_of(kMark), 5s).has_value());
   ASSERT_TRUE(spawn(kMark, "shaper").has_value());
   std::vector<StepUndos> steps;
-  steps.push_back(StepUndos::of("a", 1, {model::KillHelper{kMark, 500ms, true},
-                                         model::DeleteTable{kMark, model::NftFamily::netdev}},
-                                {false, false}));
+  steps.push_back(StepUndos::of(
+      "a", 1,
+      {model::KillHelper{kMark, 500ms, true}, model::DeleteTable{kMark, model::NftFamily::netdev}},
+      {false, false}));
   Recorder recorder;
   roll_back(steps, recorder);
-  EXPECT_EQ(recorder.order, (std::vector<std::string>{"a delete_table ordeal-aaaaaaaa",
-                                                      "a kill_helper ordeal-aaaaaaaa",
-                                                      "a reverted"}));
+  EXPECT_EQ(recorder.order,
+            (std::vector<std::string>{"a delete_table ordeal-aaaaaaaa",
+                                      "a kill_helper ordeal-aaaaaaaa", "a reverted"}));
   ASSERT_TRUE(has_table());
   EXPECT_FALSE(steps[0].all_done());
   ASSERT_TRUE(sim::run_task(node_, remove_leftovers(host(), steps, recorder, true)));

@@ -30,9 +30,7 @@ void throw_if_cancelled(const error_code& problem) {
 }
 
 // "timeout 1s" is the probe's word; here it is only known that the time is over.
-Error timed_out() {
-  return Error(Code::timeout, "timeout");
-}
+Error timed_out() { return Error(Code::timeout, "timeout"); }
 
 }  // namespace
 
@@ -113,8 +111,7 @@ Task<Result<std::vector<asio::ip::address>>> LinuxClient::Impl::resolve(std::str
       co_await resolver.async_resolve(host, "", asio::redirect_error(asio::use_awaitable, problem));
   throw_if_cancelled(problem);
   if (problem) co_return network_error(problem);
-  for (const auto& entry : found)
-    out.push_back(entry.endpoint().address());
+  for (const auto& entry : found) out.push_back(entry.endpoint().address());
   addresses_[host] = Addresses{out, clock_.now()};
   co_return std::move(out);
 }
