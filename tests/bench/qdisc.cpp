@@ -118,9 +118,12 @@ int main(int count, char** arguments) {
   std::vector<double> ours, to_bare, to_tc;
   for (int round = 0; round < rounds; ++round) {
     Microseconds in_ours{}, in_library{}, in_program{};
-    for (int i = 0; i < kCalls; ++i) {  // call by call, so that a disturbance meets both alike
-      in_ours += timed(bare, [&] { return qdiscs.add_netem(link, netem).has_value(); });
-      in_library += timed(bare, [&] { return bare.add(); });
+    for (int i = 0; i < kCalls; ++i) {  // in turns, so that a disturbance meets both alike
+      const auto ask_ours = [&] { return qdiscs.add_netem(link, netem).has_value(); };
+      const auto ask_library = [&] { return bare.add(); };
+      if (i % 2 == 0) in_ours += timed(bare, ask_ours);
+      in_library += timed(bare, ask_library);
+      if (i % 2 == 1) in_ours += timed(bare, ask_ours);
     }
     for (int i = 0; i < kPrograms; ++i) in_program += timed(bare, [&] { return tc(link); });
     const double mine = in_ours.count() / kCalls;

@@ -264,9 +264,11 @@ Result<std::vector<BatchFailure>> Netlink::batch(std::span<Message> messages,
     const bool last = &message == &messages.back();
     const bool before_last = messages.size() > 1 && &message == &messages.back() - 1;
     if (messages.size() == 1 ? last : before_last) header->nlmsg_flags |= NLM_F_ACK;
+    if (messages.size() == 1) break;  // sent as it is
     all.append(reinterpret_cast<const char*>(header), NLMSG_ALIGN(header->nlmsg_len));
   }
-  CHECK_OK(send(all.data(), all.size(), what));
+  const nlmsghdr* only = messages.front().header();
+  CHECK_OK(all.empty() ? send(only, only->nlmsg_len, what) : send(all.data(), all.size(), what));
   std::vector<BatchFailure> failures;
   bool answered = false;
   for (;;) {
