@@ -191,6 +191,9 @@ Result<boost::json::object> ask_run(const std::string& directory, const std::str
     if (problem == ECONNREFUSED || problem == ENOENT) {
       return Error(Code::gone, "run " + run + " does not go on any more");
     }
+    if (problem == EACCES) {
+      return Error(Code::denied, "only root and who started it are answered: try it with sudo");
+    }
     return Error::system(problem, address.sun_path);
   }
   const std::string line = json::dump(question) + "\n";

@@ -279,6 +279,11 @@ class Leading(Gameday):
                 client.send(begin)
                 mute.append(client)
         self.assertEqual(len(mute), 4)
+        self.folder.chmod(0o755)
+        for question in (["abort"], ["gameday", "status"]):
+            stranger = self.ordeal(*question, user=65534, group=65534, extra_groups=[])
+            self.assert_exit(stranger, 2)
+            self.assertIn("try it with sudo", stranger.stderr)
         self.assert_exit(self.ordeal("abort"), 0)
         self.ended(day, 7)
 
