@@ -11,7 +11,7 @@ import test_hosts_run  # noqa: E402
 
 
 class StockKernel(test_hosts_run.Runs):
-    RATE = 12  # an emulated processor for three services, three sshd and the controller
+    RATE = 10  # an emulated processor for three services, three sshd and the controller
 
     def run_it(self, *arguments, **options):
         done = super().run_it(*arguments, **options)

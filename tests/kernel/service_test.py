@@ -50,7 +50,7 @@ EVERY_KIND = """\
 SLIS = """\
 slis:
   bystander: { process: { unit: bystander.service } }
-  look: { exec: { argv: [/bin/bash, /srv/probe.sh], every: 5s, timeout: 5s } }
+  look: { exec: { argv: [/bin/bash, /srv/probe.sh], every: 1s, timeout: 5s } }
 """
 
 
@@ -130,8 +130,8 @@ class Package(SystemdBed):
         systemctl("start", "chatter.service")
         # Few programs, and much time for them: this machine is emulated, beside other lanes.
         PROBE.write_text("{ readlink /proc/self/ns/mnt; nice; "
-                         "grep -e Seccomp: -e CapBnd: /proc/self/status; } > /srv/seen\n"
-                         "mv /srv/seen /srv/seen-by-the-probe\necho 1\n")
+                         "grep -e Seccomp: -e CapBnd: /proc/self/status; } > /srv/seen.$$\n"
+                         "mv /srv/seen.$$ /srv/seen-by-the-probe\necho 1\n")
         FULL.mkdir(exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(FULL)], check=True)
         self.addCleanup(subprocess.run, ["umount", str(FULL)])
