@@ -30,9 +30,9 @@ class WorkerProcess {
 };
 
 // While nothing is injected: how often a process shows the kernel that it lives, and when the
-// kernel kills it otherwise. One wake-up a minute, so that none that was stopped stays for ever.
-inline constexpr Duration kIdlePulse = 60s;
-inline constexpr Duration kIdleReach = 130s;
+// kernel kills it otherwise: before the front stops waiting for its word (fleet's kRevertTime).
+inline constexpr Duration kIdlePulse = 30s;
+inline constexpr Duration kIdleReach = 60s;
 
 struct Notice {
   enum class Kind : char {

@@ -230,7 +230,7 @@ TEST_F(ExecutorTest, AnIdleWorkerThatIsStoppedDoesNotStayForEver) {
   EXPECT_TRUE(pair.keeper().alive());
   pair.worker().stop();
   pair.close_wire();
-  pair.read_for(140s);
+  pair.read_for(70s);
   EXPECT_FALSE(pair.worker().alive());
   EXPECT_FALSE(pair.keeper().alive());
 }
