@@ -157,6 +157,8 @@ std::optional<Moment> moment_of(std::string_view text) {
 std::optional<Duration> duration_of(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   if (!text.starts_with('P') || text.size() < 3) return {};
+  constexpr std::string_view kUnits = "WDHMS";  // each once, in this order
+  std::size_t next = 0;
   Duration out{};
   std::string digits;
   for (const char c : text.substr(1)) {
@@ -166,14 +168,15 @@ std::optional<Duration> duration_of(std::string_view text) {
     }
     if (c == 'T' && digits.empty()) continue;
     const auto count = number(digits);
-    if (!count || digits.size() > kMostDigits) return {};
+    const std::size_t unit = kUnits.find(c);
+    if (!count || digits.size() > kMostDigits || unit == kUnits.npos || unit < next) return {};
+    next = unit + 1;
     digits.clear();
     if (c == 'W') out += days(7 * *count);
     if (c == 'D') out += days(*count);
     if (c == 'H') out += std::chrono::hours(*count);
     if (c == 'M') out += std::chrono::minutes(*count);
     if (c == 'S') out += std::chrono::seconds(*count);
-    if (std::string_view("WDHMS").find(c) == std::string_view::npos) return {};
   }
   return digits.empty() && out > 0s ? std::optional(out) : std::nullopt;
 }

@@ -137,6 +137,8 @@ TEST(Ics, WhatIsNotUnderstoodIsAProblemAtItsLine) {
       {start + "RECURRENCE-ID:20261226\r\n",
        "6: RECURRENCE-ID is not understood here, and may say when this event is\n"},
       {start + "DURATION:-P1D\r\n", "6: DURATION: '-P1D' is no duration above 0\n"},
+      {start + "DURATION:P1D1D\r\n", "6: DURATION: 'P1D1D' is no duration above 0\n"},
+      {start + "DURATION:PT1M1H\r\n", "6: DURATION: 'PT1M1H' is no duration above 0\n"},
   };
   for (const auto& [event, told] : cases) {
     EXPECT_EQ(problems(calendar(event)).substr(0, told.size()), told) << event;
