@@ -13,7 +13,7 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-AT_ONCE = int(os.environ.get("ORDEAL_TESTS_AT_ONCE", "4"))
+AT_ONCE = int(os.environ.get("ORDEAL_TESTS_AT_ONCE", "5"))
 # A namespace of its own, so that no test sees what another one injected.
 APART = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--",
          "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
