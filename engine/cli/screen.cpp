@@ -32,7 +32,7 @@ class Live final : public Screen {
     const os::TerminalSize size = os::terminal_size(STDOUT_FILENO);
     const auto lines = view_.render(report, now, std::min(size.columns, kWidest), size.rows - 1);
     std::string out = back();
-    columns_ = size.columns;
+    window_ = size;
     for (const std::string& line : lines) out += "\x1b[2K" + line + "\n";
     out += "\x1b[J";  // what an earlier, longer view left below
     drawn_ = lines.size();
@@ -54,19 +54,19 @@ class Live final : public Screen {
   }
 
  private:
-  // A window that became smaller has folded lines, or moved them out of reach: the view then begins
-  // at its top.
+  // A window that became narrower has folded lines, and one of another height has moved them: the
+  // view then begins at its top.
   std::string back() const {
     if (drawn_ == 0) return "";
     const os::TerminalSize size = os::terminal_size(STDOUT_FILENO);
-    const bool shrunk = size.columns < columns_ || size.rows <= static_cast<int>(drawn_);
-    return shrunk ? "\x1b[H" : fmt::format("\x1b[{}F", drawn_);
+    const bool moved = size.columns < window_.columns || size.rows != window_.rows;
+    return moved ? "\x1b[H" : fmt::format("\x1b[{}F", drawn_);
   }
 
   report::Style style_;
   report::LiveView view_;
-  std::size_t drawn_ = 0;  // lines
-  int columns_ = 0;        // of the window then
+  std::size_t drawn_ = 0;    // lines
+  os::TerminalSize window_;  // then
 };
 
 class Log final : public Screen {
