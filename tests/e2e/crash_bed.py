@@ -29,7 +29,9 @@ blast_radius: {{ processes: 10, duration: 2m }}
 
 TIMED_OUT = 0.6
 MET = 0.3  # a connection that takes longer was met by a fault
-EVERYTHING = {"pause", "kill", "service", "disk", "helpers", "delay", "loss", "partition"}
+ROLES = {"cpu", "memory", "disk", "shaper"}
+EVERYTHING = {"pause", "kill", "service", "filled", "delay", "loss", "partition",
+              *(f"{role} helper" for role in ROLES)}
 
 
 def processes(argument):
@@ -45,18 +47,17 @@ def processes(argument):
 
 
 def helpers():
-    """Names of helper processes of ordeal: ordeal-xxxxxxxx."""
-    found = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    """Roles of the helper processes of ordeal that are alive: cpu, memory, shaper and so on."""
+    roles = set()
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            text = stat.read_text()
+            argv = (process / "cmdline").read_bytes().decode().split("\0")
         except OSError:
             continue
-        name = text[text.index("(") + 1:text.rindex(")")]
-        dead = text.rpartition(")")[2].split()[0] in "ZX"  # pid 1 of a test reaps nobody
-        if name.startswith("ordeal-") and not name.startswith("ordeal-execut") and not dead:
-            found.append(name)
-    return found
+        # Dead ones have no argv left: pid 1 of a test reaps nobody.
+        if argv[0] == "ordeal-executor" and "--helper" in argv:
+            roles.add(argv[argv.index("--helper") + 1])
+    return roles
 
 
 def seconds_to_connect(port):
@@ -132,9 +133,8 @@ class Bed:
             if not processes(str(port)):
                 out.add(name)
         if self.free_before - self.free() > 16 << 20:
-            out.add("disk")
-        if len(helpers()) > 0:
-            out.add("helpers")
+            out.add("filled")
+        out |= {f"{role} helper" for role in helpers()}
         slow = {}
 
         def look(name):

@@ -85,15 +85,11 @@ class Crashes(EndToEnd):
         self.assert_ended(run, {8})
         self.assert_nothing_left()
 
-    def test_worker_and_keeper_killed_then_recover(self):
-        bed, run, keeper, worker = self.begin_everything()
-        os.kill(worker, signal.SIGSTOP)  # so that it cannot react to the keeper's death
-        os.kill(keeper, signal.SIGKILL)
-        os.kill(worker, signal.SIGKILL)
-        # What the kernel frees by itself is gone; the rest is said.
-        self.assert_gone(bed, 1, but={"pause", "kill", "service"})
-        self.assert_ended(run, {9})
-        self.assertEqual(bed.acting(), {"pause", "kill", "service"})
+    # Nobody is left to act: what the kernel frees by itself is gone, the rest is said.
+    NEEDS_RECOVER = frozenset({"pause", "kill", "service"})
+
+    def assert_recovered(self, bed):
+        self.assertEqual(bed.acting(), self.NEEDS_RECOVER)
         self.assertEqual(self.ordeal("status", "--exit-code").returncode, 9)
         done = self.ordeal("recover")
         self.assert_exit(done, 0)
@@ -101,6 +97,33 @@ class Crashes(EndToEnd):
         self.assert_gone(bed, 5)
         self.assert_nothing_left()
         self.assert_exit(self.ordeal("recover"), 0)
+
+    def test_worker_and_keeper_killed_then_recover(self):
+        bed, run, keeper, worker = self.begin_everything()
+        os.kill(worker, signal.SIGSTOP)  # so that it cannot react to the keeper's death
+        os.kill(keeper, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
+        self.assert_gone(bed, 1, but=self.NEEDS_RECOVER)
+        self.assert_ended(run, {9})
+        self.assert_recovered(bed)
+
+    def test_worker_and_keeper_stopped_then_recover(self):
+        bed, run, keeper, worker = self.begin_everything()
+        for process in (keeper, worker):
+            os.kill(process, signal.SIGSTOP)
+        # Their own timers kill them when the lease was not renewed.
+        self.assert_gone(bed, LEASE + 2, but=self.NEEDS_RECOVER)
+        self.assert_ended(run, {9})
+        self.assert_recovered(bed)
+
+    def test_all_three_killed_then_recover(self):
+        bed, run, keeper, worker = self.begin_everything()
+        for process in (run.pid, keeper, worker):
+            os.kill(process, signal.SIGSTOP)  # so that none can react to another one's death
+        for process in (run.pid, keeper, worker):
+            os.kill(process, signal.SIGKILL)
+        self.assert_gone(bed, 1, but=self.NEEDS_RECOVER)
+        self.assert_recovered(bed)
 
     def test_front_stopped(self):
         bed, run, _, _ = self.begin_everything()
