@@ -35,7 +35,7 @@ std::optional<double> number_in(std::string_view text) {
   return value;
 }
 
-void judge_command(Sample& sample, const model::ExecProbe& probe,
+void judge_command(Sample& sample, const model::ExecProbe& probe, double scale,
                    const Result<os::CommandResult>& result) {
   if (result.has_error()) return no_data(sample, result.error().message());
   const os::CommandResult& command = result.value();
@@ -54,7 +54,8 @@ void judge_command(Sample& sample, const model::ExecProbe& probe,
   if (command.exit_code != 0) return no_data(sample, fmt::format("exit {}", command.exit_code));
   sample.value = number_in(command.output);
   // What the command printed is not shown: it may hold what the environment gave it.
-  if (!sample.value) no_data(sample, "stdout is not one number");
+  if (!sample.value) return no_data(sample, "stdout is not one number");
+  *sample.value *= scale;
 }
 
 // Restarts: a process that is new takes the place of one that is gone. More workers are no restart.
@@ -122,7 +123,8 @@ Sample begin(std::size_t index, BootTime due) {
 
 }  // namespace
 
-Task<void> run_exec(Runner& runner, std::size_t index, const model::ExecProbe& probe) {
+Task<void> run_exec(Runner& runner, std::size_t index, const model::ExecProbe& probe,
+                    double scale) {
   const auto environment = resolve_all(probe.env);
   const BootTime start = runner.now();
   BootTime due = start;
@@ -138,7 +140,7 @@ Task<void> run_exec(Runner& runner, std::size_t index, const model::ExecProbe& p
       Task<Result<os::CommandResult>> run =
           runner.tools.processes.run(std::move(command), environment.value());
       const Result<os::CommandResult> result = co_await std::move(run);
-      judge_command(sample, probe, result);
+      judge_command(sample, probe, scale, result);
     }
     runner.emit(std::move(sample));
     due = next_due(start, probe.every, runner.now());

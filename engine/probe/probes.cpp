@@ -70,7 +70,7 @@ Task<void> run_sli(Runner& runner, std::size_t index, const model::Sli& sli) {
     return run_dns(runner, index, *dns);
   }
   if (const auto* exec = std::get_if<model::ExecProbe>(&sli.probe)) {
-    return run_exec(runner, index, *exec);
+    return run_exec(runner, index, *exec, sli.scale);
   }
   if (const auto* process = std::get_if<model::ProcessProbe>(&sli.probe)) {
     return run_process(runner, index, *process);

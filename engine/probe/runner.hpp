@@ -56,7 +56,8 @@ Attempt failed(const Error& error, Duration timeout);
 Task<void> run_http(Runner& runner, std::size_t index, const model::HttpProbe& probe);
 Task<void> run_tcp(Runner& runner, std::size_t index, const model::TcpProbe& probe);
 Task<void> run_dns(Runner& runner, std::size_t index, const model::DnsProbe& probe);
-Task<void> run_exec(Runner& runner, std::size_t index, const model::ExecProbe& probe);
+// The number that it prints times `scale` is in the base unit.
+Task<void> run_exec(Runner& runner, std::size_t index, const model::ExecProbe& probe, double scale);
 Task<void> run_process(Runner& runner, std::size_t index, const model::ProcessProbe& probe);
 // In bytes, or in percent of the file system.
 Task<void> run_host(Runner& runner, std::size_t index, const model::HostProbe& probe,

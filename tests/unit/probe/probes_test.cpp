@@ -340,6 +340,21 @@ INSTANTIATE_TEST_SUITE_P(Table, Exec,
                                          ExecCase{"", 1, false, true, false, false, 0.0},
                                          ExecCase{"", 0, true, true, false, false, 0.0}));
 
+TEST(Exec, AnswersInTheUnitOfItsSli) {
+  Scene scene;
+  model::ExecProbe probe;
+  probe.argv = {"/bin/true"};
+  probe.every = 50ms;
+  scene.add(probe);
+  scene.slis.back().scale = 1e-3;
+  os::CommandResult result;
+  result.output = "250\n";
+  scene.processes.result = result;
+  scene.run(30ms);
+  ASSERT_EQ(scene.samples.size(), 1U);
+  EXPECT_EQ(scene.samples[0].value, 0.25);
+}
+
 model::ProcessInfo worker(std::int64_t pid) {
   model::ProcessInfo out;
   out.id = {pid, pid * 10};
