@@ -22,9 +22,17 @@ bool inside(const std::vector<Span>& spans, BootTime at) {
                      [&](const Span& span) { return span.contains(at); });
 }
 
-bool compares_baseline_with_itself(const model::Condition& condition) {
-  return std::any_of(condition.parts.begin(), condition.parts.end(),
-                     [](const model::Part& part) { return part.bound.relative && !part.over; });
+bool compares_baseline_with_itself(const model::Part& part) {
+  return part.bound.relative && !part.over;
+}
+
+// What of a condition can be judged over the very baseline that fixes its bounds; no parts: nothing.
+model::Condition judged_in_baseline(model::Condition condition) {
+  const std::size_t removed = std::erase_if(condition.parts, compares_baseline_with_itself);
+  // One alternative that cannot fail here is enough.
+  if (removed > 0 && condition.join == model::Join::any_of) condition.parts.clear();
+  if (condition.parts.size() == 1) condition.join = model::Join::single;
+  return condition;
 }
 
 // Takes `hole` out of every span.
@@ -151,6 +159,23 @@ ConditionStatus Judge::Impl::final_phase(const Entry& entry, std::vector<Span> s
   return status;
 }
 
+ConditionStatus Judge::Impl::final_baseline(Entry& entry, BootTime now) const {
+  Span span = *baseline_;
+  span.to = span.to.value_or(now);
+  const model::Condition judged = judged_in_baseline(*entry.condition);
+  const model::Condition* whole = entry.condition;
+  if (!judged.parts.empty()) entry.condition = &judged;
+  const Phase in = std::exchange(entry.in, Phase::baseline);
+  ConditionStatus status = final_phase(entry, {span});
+  entry.in = in;
+  entry.condition = whole;
+  if (judged.parts.empty()) {
+    status.truth = Truth::holds;
+    status.problem = "relative to this very baseline: judged only later";
+  }
+  return status;
+}
+
 ConditionStatus Judge::Impl::final_expect(const Entry& entry, BootTime now) {
   ConditionStatus status;
   if (!entry.trailing) {
@@ -226,16 +251,7 @@ std::vector<ConditionStatus> Judge::Impl::final_statuses(Phase phase, BootTime n
   for (Entry& entry : entries_) {
     const ConditionList list = entry.info.list;
     if (phase == Phase::baseline && list == ConditionList::steady_state && baseline_) {
-      Span span = *baseline_;
-      span.to = span.to.value_or(now);
-      const Phase in = std::exchange(entry.in, Phase::baseline);
-      ConditionStatus status = final_phase(entry, {span});
-      entry.in = in;
-      if (compares_baseline_with_itself(*entry.condition)) {
-        status.truth = Truth::holds;
-        status.problem = "relative to this very baseline: judged only later";
-      }
-      out.push_back(std::move(status));
+      out.push_back(final_baseline(entry, now));
     }
     if (phase != Phase::fault || !fault_) continue;
     if (list == ConditionList::expect) out.push_back(final_expect(entry, now));

@@ -115,6 +115,7 @@ class Judge::Impl {
 
   // Final verdicts (judge_final.cpp)
   model::ConditionStatus final_phase(const Entry& entry, std::vector<Span> spans) const;
+  model::ConditionStatus final_baseline(Entry& entry, BootTime now) const;
   model::ConditionStatus final_expect(const Entry& entry, BootTime now);
   std::vector<Span> during_spans(const Entry& entry, BootTime now) const;
   Result<void> fix_baseline(const Entry& entry, const model::Part& part);

@@ -239,6 +239,23 @@ TEST(Baseline, IsNotComparedWithItself) {
   EXPECT_EQ(scene.final(Phase::baseline, 11s, "steady_state.0").truth, Truth::holds);
 }
 
+// Only the part that is relative to this very baseline is left for later.
+TEST(Baseline, OtherPartsOfARelativeConditionAreJudged) {
+  const auto relative_part =
+      relative(part("shop", throughput, greater_equal, 0, Unit::per_second), 1.2, 0);
+  const auto impossible = part("shop", success, greater_equal, 101, Unit::percent);
+  for (const auto& [join, truth] : {std::pair(model::Join::all_of, Truth::broken),
+                                    std::pair(model::Join::any_of, Truth::holds)}) {
+    Scene scene;
+    model::Condition both = one(impossible);
+    both.parts.push_back(relative_part);
+    both.join = join;
+    scene.experiment.steady_state = {both};
+    scene.baseline();
+    EXPECT_EQ(scene.final(Phase::baseline, 11s, "steady_state.0").truth, truth);
+  }
+}
+
 TEST(Baseline, SlicesAreComparedWithTheWhole) {
   Scene scene;
   scene.experiment.steady_state = {
