@@ -125,7 +125,11 @@ void Judge::Impl::begin_step(const std::string& path, BootTime at) {
     }
     if (entry.scope != path) continue;
     if (list == ConditionList::during) watch_phase(entry, at);
-    if (list == ConditionList::abort_if) watch_trailing(entry, baseline_ ? baseline_->from : at);
+    if (list == ConditionList::abort_if) {
+      // Windows reach back; what counts without one begins with the step.
+      watch_trailing(entry, baseline_ ? baseline_->from : at);
+      entry.trailing->restart(at);
+    }
     if (list == ConditionList::expect) expect_from(entry, first ? *armed_ : at, at);
     entry.in = Phase::fault;
   }

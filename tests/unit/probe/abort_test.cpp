@@ -308,6 +308,22 @@ TEST(AbortIf, OfAStepLivesWithItsStep) {
   EXPECT_EQ(scene.abort->condition, "method.1.abort_if.0");
 }
 
+TEST(AbortIf, OfAStepCountsFromItsBeginning) {
+  Scene scene;
+  model::Step step;
+  step.path = "method.1";
+  step.abort_if = {one(part("shop", failures, greater, 20))};
+  scene.experiment.method = {model::Wait{}, step};
+  scene.fault();
+  scene.shop(11s, 13s, false);  // what another step did
+  scene.judge->begin_step("method.1", at(13s));
+  scene.shop(13s, 15s, true);
+  EXPECT_FALSE(scene.abort);
+  scene.shop(15s, 17s, false);
+  ASSERT_TRUE(scene.abort);
+  EXPECT_EQ(scene.abort->condition, "method.1.abort_if.0");
+}
+
 TEST(AbortIf, IsOnlyRecordedInRecovery) {
   Scene scene;
   scene.experiment.abort_if = {one(success_below_80())};
