@@ -65,6 +65,7 @@ Task<void> Run::inject_and_hold() {
     const bool last = i + 1 == experiment_.method.size();
     const MethodItem& item = experiment_.method[i];
     if (const auto* step = std::get_if<Step>(&item)) {
+      holding_ = 1;
       co_await do_step(*step, last);
     } else if (const auto* parallel = std::get_if<Parallel>(&item)) {
       co_await do_parallel(*parallel, last);
@@ -78,21 +79,31 @@ Task<void> Run::inject_and_hold() {
 Task<void> Run::do_step(const Step& step, bool last) {
   if (step.roll) {
     co_await do_roll(step);
-    if (last) end_fault();
+    held(last);
     co_return;
   }
   const bool injected = co_await inject(step.path, step, hosts_of(step.path));
-  if (!injected) co_return;
+  if (!injected) {
+    held(last);
+    co_return;
+  }
   judge_.begin_step(step.path, now());
   const BootTime until = now() + step.duration;
+  std::string active = step.path;
   if (step.interval) {
-    co_await repeat(step, until);
+    active = co_await repeat(step, until);
   } else {
-    co_await hold(step.path, until);
+    co_await hold(active, until);
   }
   judge_.end_step(step.path, now());
-  if (last) end_fault();
-  if (going()) co_await revert_step(step.path);
+  held(last);
+  if (going()) co_await revert_step(std::move(active));
+}
+
+// The fault phase ends when the last step begins its revert, not when it has been reverted.
+void Run::held(bool last) {
+  --holding_;
+  if (last && holding_ == 0) end_fault();
 }
 
 // A few hosts at a time; the next ones only when the service is well again.
@@ -118,18 +129,19 @@ Task<void> Run::do_roll(const Step& step) {
   if (begun) judge_.end_step(step.path, now());
 }
 
-// With `interval` every round picks again, inside the same limits.
-Task<void> Run::repeat(const Step& step, BootTime until) {
+// With `interval` every round picks again, inside the same limits. Returns the round that is left
+// active.
+Task<std::string> Run::repeat(const Step& step, BootTime until) {
   std::string path = step.path;
   for (int round = 1; going(); ++round) {
     co_await hold(path, std::min(until, now() + *step.interval));
-    if (!going() || now() >= until) co_return;
+    if (!going() || now() >= until) co_return path;
     co_await revert_step(path);
-    if (!going()) co_return;
+    if (!going()) co_return path;
     path = request_for(step, round).step;
     Task<Result<std::vector<Site>>> asked = prepare_step(step, round);
     auto in_time = co_await unless(until_stopped(), std::move(asked));
-    if (!in_time) co_return;
+    if (!in_time) co_return path;
     if (in_time->has_error()) {
       note("warning", fmt::format("{}: round {} was left out: {}", step.name, round + 1,
                                   in_time->error().message()));
@@ -144,12 +156,13 @@ Task<void> Run::repeat(const Step& step, BootTime until) {
       note("warning", fmt::format("{}: stops after {} rounds: blast radius of {} processes",
                                   step.name, round, *limit));
       co_await hold(step.path, until);
-      co_return;
+      co_return step.path;
     }
     sites_[path] = std::move(in_time->value());
     const bool injected = co_await inject(path, step, hosts_of(path));
-    if (!injected) co_return;
+    if (!injected) co_return path;
   }
+  co_return path;
 }
 
 Duration Run::planned() const {
@@ -173,10 +186,11 @@ const Site& Run::site_of(const std::string& path, const Member& member) const {
 Task<void> Run::do_parallel(const Parallel& parallel, bool last) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   int running = static_cast<int>(parallel.steps.size());
+  holding_ = running;
   os::Event ended;
   std::exception_ptr failure;
   for (const Step& step : parallel.steps) {
-    asio::co_spawn(executor, do_part(step, last, running),
+    asio::co_spawn(executor, do_part(step, last),
                    [&failure, &running, &ended](std::exception_ptr problem) {
                      if (problem) failure = problem;
                      --running;
@@ -187,10 +201,14 @@ Task<void> Run::do_parallel(const Parallel& parallel, bool last) {
   if (failure) std::rethrow_exception(failure);
 }
 
-Task<void> Run::do_part(const Step& step, bool last, const int& running) {
+Task<void> Run::do_part(const Step& step, bool last) {
   // Not `if (co_await ...)` alone: see Run::go.
   const bool in_time = co_await sleep_until(now() + step.start_delay);
-  if (in_time) co_await do_step(step, last && running == 1);
+  if (in_time) {
+    co_await do_step(step, last);
+  } else {
+    held(last);
+  }
 }
 
 Task<void> Run::do_wait(const Wait& wait, std::string path, bool last) {

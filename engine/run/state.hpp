@@ -78,7 +78,8 @@ class Run {
   // ---- method.cpp
   Task<void> do_step(const model::Step& step, bool last);
   Task<void> do_parallel(const model::Parallel& parallel, bool last);
-  Task<void> do_part(const model::Step& step, bool last, const int& running);
+  Task<void> do_part(const model::Step& step, bool last);
+  void held(bool last);
   Task<void> do_wait(const model::Wait& wait, std::string path, bool last);
   Task<bool> wait_for(const model::Condition& condition, Duration within, std::string path);
   Task<void> do_roll(const model::Step& step);
@@ -93,7 +94,7 @@ class Run {
   Task<void> see_effect(const std::string& path, Member& member, model::EffectReading reading);
   Task<void> hold(const std::string& path, BootTime until);
   Task<void> reread_effect(const std::string& path, Member& member, bool& seen);
-  Task<void> repeat(const model::Step& step, BootTime until);
+  Task<std::string> repeat(const model::Step& step, BootTime until);
   Task<void> revert_step(std::string path);
   Task<void> revert_step_on(const std::string& path, Member& member);
   void arm();
@@ -157,6 +158,7 @@ class Run {
   bool refused_ = false;
   bool fault_begun_ = false;
   bool fault_ended_ = false;
+  int holding_ = 0;  // steps of the current item that have not ended their hold
   bool armed_ = false;
   bool watching_ = false;  // abort reasons count
   bool leaving_ = false;   // everything is put back; a lost executor is no news any more

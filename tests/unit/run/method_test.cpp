@@ -102,6 +102,33 @@ TEST(Method, AnIntervalPicksAgainInEachRound) {
               ElementsAre("method.0", "method.0#2", "method.0#3", "method.0#4", "method.0#5"));
 }
 
+TEST(Method, TheLastRoundIsRevertedAtTheEndOfItsStep) {
+  const Script script =
+      Script().with("blast_radius", "{ processes: 9 }").step(kRepeatedKill).step({"wait: 12s"});
+  const Told told(config_of(script));
+  EXPECT_EQ(told.exit(), "upheld") << told.verdict().reason;
+  EXPECT_GE(told.when_phase(Phase::revert) - told.when("method.0#5", StepState::reverted), 11s);
+}
+
+// What shoppers meet while a service takes its time to start belongs to the revert.
+TEST(Method, TheFaultEndsWhenTheLastPartsBeginTheirRevert) {
+  Config config = config_of(
+      Script().step({"parallel:", "  - fault: service.stop", "    target: { unit: db.service }",
+                     "    duration: 4s", "  - fault: cpu.load", "    with: { load: 20%, of: host }",
+                     "    duration: 4s"}));
+  config.hooks.furnish = [](sim::Machine& machine) {
+    machine.services.at("db.service").start_takes = 8s;
+  };
+  const Told told(config);
+  double attempts = 0;
+  for (const SliSummary& one : told.of<SliSummary>()) {
+    if (one.sli == "shop" && one.phase == Phase::fault) attempts = one.values.at("count");
+  }
+  const Duration acted = told.when("method.0.parallel.0", StepState::reverting) -
+                         told.when("method.0.parallel.1", StepState::verified);
+  EXPECT_NEAR(attempts, 10 * static_cast<double>(acted.count()) / 1e6, 5);
+}
+
 TEST(Method, AllRoundsTogetherKeepToTheBlastRadius) {
   const Script script = Script().with("blast_radius", "{ processes: 2 }").step(kRepeatedKill);
   const Told told(config_of(script));
