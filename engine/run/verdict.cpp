@@ -157,7 +157,7 @@ Verdict VerdictFold::verdict() const {
     out.run = RunEnd::refused;
     out.reason = refused_->text;
     exit = refused_->phase == Phase::baseline ? Exit::unsteady : Exit::refused;
-  } else if (!touched && !abort_) {  // plan, baseline-only
+  } else if (mode_ == "plan" || mode_ == "baseline-only") {
     out.reason = mode_ == "baseline-only" ? "steady; nothing was injected" : "planned only";
   } else {
     out.hypothesis = hypothesis(out.reason);

@@ -76,6 +76,15 @@ TEST(Exit, ViolatedWhenAWaitIsInVain) {
   EXPECT_FALSE(told.ever("method.2", StepState::injecting));
 }
 
+TEST(Exit, ViolatedWhenTheFirstWaitIsInVain) {
+  const Script script = Script()
+                            .step({"wait: { until: shop.success < 50% over 3s, within: 4s }"})
+                            .step(kSlowDatabase);
+  const Told told(config_of(script));
+  EXPECT_EQ(told.exit(), "violated") << told.verdict().reason;
+  EXPECT_FALSE(told.ever("method.1", StepState::injecting));
+}
+
 // ---- 3 and 4: nothing is touched ----------------------------------------------------------------
 
 void expect_untouched(const Told& told, const std::string& exit, const std::string& why) {
