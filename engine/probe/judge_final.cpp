@@ -26,7 +26,7 @@ bool compares_baseline_with_itself(const model::Part& part) {
   return part.bound.relative && !part.over;
 }
 
-// What of a condition can be judged over the very baseline that fixes its bounds; no parts: nothing.
+// What of a condition can be judged over the baseline that fixes its bounds; no parts: nothing.
 model::Condition judged_in_baseline(model::Condition condition) {
   const std::size_t removed = std::erase_if(condition.parts, compares_baseline_with_itself);
   // One alternative that cannot fail here is enough.
@@ -254,6 +254,15 @@ std::vector<ConditionStatus> Judge::Impl::final_statuses(Phase phase, BootTime n
       out.push_back(final_baseline(entry, now));
     }
     if (phase != Phase::fault || !fault_) continue;
+    // A limit that nobody could read would not have stopped anything.
+    const bool blind = list == ConditionList::abort_if && entry.scope.empty() && !entry.known;
+    if (blind) {
+      entry.in = Phase::fault;
+      ConditionStatus status = status_of(entry, {}, Truth::unknown, 0);
+      status.problem = "was never known while it should have guarded the run";
+      status.final = true;
+      out.push_back(std::move(status));
+    }
     if (list == ConditionList::expect) out.push_back(final_expect(entry, now));
     if (list != ConditionList::during) continue;
     entry.in = Phase::fault;

@@ -27,6 +27,8 @@ struct Entry {
   std::unique_ptr<PhaseWatch> phase;        // while it is watched over a phase
   model::Phase in = model::Phase::baseline;
 
+  bool known = false;  // of expect, wait and abort_if: was not unknown at least once
+
   // `for`, and the unbroken stretch of recovery.
   std::optional<BootTime> since;
   int samples_since = 0;
@@ -39,7 +41,6 @@ struct Entry {
   // expect, wait
   BootTime anchor{};
   bool already = false;  // true before the fault, and never false since
-  bool known = false;    // was not unknown at least once
   std::optional<Duration> held_after;
 
   // What was emitted last.

@@ -70,6 +70,7 @@ void Judge::Impl::arm(BootTime at) {
     if (entry.info.list != ConditionList::abort_if) continue;
     entry.crossed.reset();
     entry.nearest.reset();
+    entry.known = false;
     entry.in = Phase::inject;
     if (entry.trailing) entry.trailing->restart(at);
   }
@@ -215,6 +216,7 @@ void Judge::Impl::evaluate(Entry& entry, BootTime at, bool new_sample) {
 void Judge::Impl::evaluate_abort(Entry& entry, BootTime at, bool new_sample) {
   const std::vector<Reading>& readings = entry.trailing->read(at);
   const Truth truth = entry.trailing->combined().truth;
+  entry.known = entry.known || truth != Truth::unknown;
   if (readings.size() == 1 && readings[0].measured && readings[0].bound &&
       truth != Truth::unknown) {
     const Reading& reading = readings.front();

@@ -107,6 +107,32 @@ TEST(AbortIf, OnNoDataInconclusiveDoesNotStop) {
   EXPECT_EQ(scene.end(30s, "during.0").truth, Truth::unknown);
 }
 
+// It would not have stopped anything, so the run proves nothing.
+TEST(AbortIf, IsUnknownInTheEndWhenItWasNeverKnown) {
+  for (const bool silent : {false, true}) {
+    Scene scene;
+    scene.experiment.slis[0].on_no_data = model::OnNoData::inconclusive;
+    scene.experiment.abort_if = {one(success_below_80())};
+    if (silent) {
+      scene.start();
+      scene.judge->begin_baseline(at(0s));
+      ASSERT_TRUE(scene.judge->end_baseline(at(10s)).has_value());
+      scene.judge->arm(at(10s));
+      scene.judge->begin_fault(at(10s));
+      scene.idle(10s, 30s);
+    } else {
+      scene.fault();
+      scene.shop(10s, 30s, true);
+    }
+    scene.judge->end_fault(at(30s));
+    std::vector<model::Truth> truths;
+    for (const auto& status : scene.judge->final_statuses(Phase::fault, at(30s))) {
+      if (status.id == "abort_if.0") truths.push_back(status.truth);
+    }
+    EXPECT_EQ(truths, silent ? std::vector{Truth::unknown} : std::vector<model::Truth>());
+  }
+}
+
 TEST(AbortIf, SilenceInTheBaselineIsAReasonToo) {
   Scene scene;
   scene.experiment.steady_state = {one(flag("worker"))};
