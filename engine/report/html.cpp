@@ -135,8 +135,10 @@ std::string held_words(const Report& report) {
   });
   const auto seen = std::count_if(report.steps.begin(), report.steps.end(),
                                   [](const StepRow& row) { return row.seen == model::Seen::yes; });
-  std::string text = fmt::format("{} of {} conditions held, {} of {} faults seen to take hold.",
-                                 held, rows.size(), seen, report.steps.size());
+  std::string text = fmt::format("{} of {} conditions held, ", held, rows.size());
+  text += report.about.mode == "control"
+              ? "in a control run: all faults with zero magnitudes."
+              : fmt::format("{} of {} faults seen to take hold.", seen, report.steps.size());
   for (const ConditionRow* row : rows) {
     const std::string worst = cells(report, *row).worst;
     if (!worst.empty()) return text + " Worst second: " + row->measure + " " + worst + ".";

@@ -134,6 +134,8 @@ void add_conditions(Suite& suite, const Report& report) {
 
 void add_faults(Suite& suite, const Report& report) {
   for (const StepRow& row : report.steps) {
+    // `where` held on another host by then.
+    if (row.removed && !row.injected && row.problem.empty()) continue;
     Case one;
     one.name = "effect: " + row.plan.name + " on " + row.host;
     if (row.step.find('#') != std::string::npos) one.name += " " + row.step;
@@ -143,6 +145,9 @@ void add_faults(Suite& suite, const Report& report) {
       one.outcome = Outcome::error;
       one.type = "FaultFailed";
       one.message = row.problem;
+    } else if (report.about.mode == "control") {
+      one.outcome = Outcome::skipped;
+      one.message = "a control run has zero magnitudes, and so no effect";
     } else if (row.seen != model::Seen::yes) {
       one.outcome = Outcome::error;
       one.type = "EffectNotSeen";

@@ -26,6 +26,19 @@ TEST_P(Files, JunitIsAsStored) {
   expect_golden(GetParam() + ".junit.xml", to_junit(reports));
 }
 
+// A control run has no effects: its report has no errors for that.
+TEST(JUnit, AControlRunMissesNoEffect) {
+  for (const char* mode : {"run", "control"}) {
+    std::vector<model::Event> events = stored_events("inconclusive");
+    for (model::Event& event : events) {
+      auto* started = std::get_if<model::RunStarted>(&event.data);
+      if (started != nullptr) started->mode = mode;
+    }
+    const std::vector<Report> reports = {fold(events)};
+    EXPECT_EQ(count_of(to_junit(reports), "EffectNotSeen"), mode == std::string("run") ? 1U : 0U);
+  }
+}
+
 TEST_P(Files, MarkdownIsAsStored) {
   const Report report = fold(stored_events(GetParam()));
   std::string text = to_markdown(report);
