@@ -86,7 +86,11 @@ bool is_short_name(std::string_view text, std::size_t longest) {
 
 std::optional<Node> Reader::root(const std::string& file, const Result<std::string>& text) {
   if (text.has_error()) {
-    error({file, 0, 0}, text.error().message());
+    std::string_view told = text.error().message();
+    for (const std::string& said : {"open " + file + ": ", file + ": "}) {
+      if (told.starts_with(said)) told.remove_prefix(said.size());  // the place names it
+    }
+    error({file, 0, 0}, std::string(told));
     return std::nullopt;
   }
   Node out = parse_yaml(file, text.value(), problems_);

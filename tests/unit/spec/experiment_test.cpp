@@ -221,6 +221,15 @@ TEST(Experiment, RefusesTheSameSliTwice) {
             "another name\n");
 }
 
+TEST(Experiment, NamesAFileThatCannotBeOpenedOnce) {
+  const auto faults = descriptions();
+  const auto read_file = [](const std::string& path) -> Result<std::string> {
+    return Error::system(ENOENT, "open " + path);
+  };
+  EXPECT_EQ(lines(parse_experiment({"x.yaml", {}, read_file}, faults).problems),
+            "x.yaml: No such file or directory\n");
+}
+
 TEST(Experiment, NamesTheServiceFileInItsErrors) {
   const Outcome outcome = parse_texts(
       {{"test.yaml", kHead + "service: s.yaml\n" + kMethod},
