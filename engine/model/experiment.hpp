@@ -108,7 +108,6 @@ struct Condition {
   std::optional<Duration> within;
   std::string text;  // as written
   Place place;
-  bool from_service = false;  // came from the `service:` file
 };
 
 // ---- SLIs --------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class PlanText {
   void hosts();
   void one_step(const model::PlannedStep& step);
   void conditions();
+  std::string from_elsewhere(const model::Place& place) const;
   void limits();
   void times();
   void verdict();
@@ -93,6 +94,12 @@ void PlanText::one_step(const model::PlannedStep& step) {
   for (const auto& warning : step.warnings) labelled("warning", warning, Tone::warning);
 }
 
+// What the experiment file does not show: its service file or its game day brought it.
+std::string PlanText::from_elsewhere(const model::Place& place) const {
+  if (place.line == 0 || place.file == report_.about.file) return {};
+  return fmt::format(" (from {}:{})", file_name(printable(place.file)), place.line);
+}
+
 void PlanText::conditions() {
   using model::ConditionList;
   constexpr std::array<std::pair<ConditionList, const char*>, 5> kLists = {
@@ -107,7 +114,7 @@ void PlanText::conditions() {
     std::string label = name;
     for (const ConditionRow& row : report_.conditions) {
       if (row.info.list != list) continue;
-      labelled(label, printable(row.info.text));
+      labelled(label, printable(row.info.text) + from_elsewhere(row.info.place));
       label.clear();
     }
   }

@@ -40,7 +40,6 @@ struct Context {
   std::span<const model::FaultDescription> faults;
   Problems problems;
   Reader reader{problems};
-  std::string experiment_file;  // conditions from another file came from the service
   std::map<std::string, KnownSli> slis;
   bool slis_incomplete = false;  // the service file could not be read: names are not judged
   bool method_sound = false;     // every length in the method is known

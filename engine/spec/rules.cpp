@@ -406,7 +406,6 @@ std::optional<model::Condition> read_one_condition(Context& context, const Node&
   }
   Written written{std::move(std::get<ParsedCondition>(read)), &node, list, active};
   written.parsed.condition.place = node.place;
-  written.parsed.condition.from_service = node.place.file != context.experiment_file;
   if (!Rules(context, written).sound()) return std::nullopt;
   context.written.push_back(written);
   return std::move(written.parsed.condition);

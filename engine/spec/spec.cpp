@@ -18,9 +18,7 @@ constexpr Duration kLongestWarmup = 10min;
 class ExperimentReader {
  public:
   ExperimentReader(const Input& input, std::span<const model::FaultDescription> faults)
-      : input_(input), context_(faults), reader_(context_.reader) {
-    context_.experiment_file = input.file;
-  }
+      : input_(input), context_(faults), reader_(context_.reader) {}
 
   Outcome read() {
     if (load()) {

@@ -28,6 +28,22 @@ TEST(PlanText, SaysWhatCannotBeUndoneOrWasNotChecked) {
   EXPECT_EQ(text.find("WOULD RUN"), std::string::npos);
 }
 
+TEST(PlanText, SaysWhichConditionsAnotherFileBrought) {
+  auto events = plan_of("upheld");
+  auto& run = std::get<model::RunStarted>(events.front().data);
+  for (auto& condition : run.conditions) {
+    EXPECT_EQ(condition.place.file, run.file);
+    if (condition.list != model::ConditionList::abort_if) continue;
+    condition.place.file = "experiments/services/svc.yaml";
+    condition.place.line = 7;
+  }
+  const std::string text = to_plan_text(fold(events), {});
+  EXPECT_NE(text.find("abort if      shop.success < 80% over 3s (from svc.yaml:7)\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("steady state  shop.success >= 99%\n"), std::string::npos) << text;
+}
+
 TEST(PlanText, SaysWhyItWouldBeRefused) {
   const std::string text = to_plan_text(fold(stream_of("refused")), {});
   EXPECT_NE(text.find("WOULD BE REFUSED"), std::string::npos);

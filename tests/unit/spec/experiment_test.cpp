@@ -205,8 +205,8 @@ TEST(Experiment, TakesFromItsService) {
   EXPECT_EQ(e.links.at("dashboard"), "d");
   EXPECT_EQ(e.slis.size(), 3u);
   EXPECT_EQ(e.steady_state.size(), 1u);
-  EXPECT_FALSE(e.steady_state[0].from_service);
-  EXPECT_TRUE(e.abort_if.at(0).from_service);
+  EXPECT_EQ(e.steady_state[0].place.file, "exp/a/x.yaml");
+  ASSERT_EQ(e.abort_if.size(), 1u);
   EXPECT_EQ(e.abort_if[0].place.file, "exp/services/shop.yaml");
   EXPECT_EQ(e.abort_if[0].place.line, 8);
   const auto& lag = std::get<model::ExecProbe>(e.slis[2].probe);
