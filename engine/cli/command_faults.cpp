@@ -121,7 +121,14 @@ int command_new(const Options& options) {
 }
 
 int command_schema(const Options& options) {
-  const std::string kind = options.words.empty() ? "" : options.words.front();
+  static const std::vector<std::string> kKinds = {"experiment", "schedule", "inventory", "gameday"};
+  const std::string kind = options.words.empty() ? kKinds.front() : options.words.front();
+  if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {
+    const std::string near = nearest_word(kind, kKinds);
+    complain(fmt::format("schema {}: expected {}{}", printable(kind, 60), join_or(kKinds),
+                         near.empty() ? "" : "; did you mean " + near + "?"));
+    return static_cast<int>(model::Exit::invalid);
+  }
   fmt::print("{}\n", kind == "gameday"     ? spec::json_schema_of_gamedays()
                      : kind == "schedule"  ? spec::json_schema_of_schedules()
                      : kind == "inventory" ? spec::json_schema_of_inventories()

@@ -28,7 +28,8 @@ constexpr CommandHelp kCommands[] = {
     {"run", "run FILE...", "check, inject, watch, put back, and give a verdict", true, kAny},
     {"plan", "plan FILE...", "show what would happen; touches nothing", true, kAny},
     {"validate", "validate FILE...", "check experiment files", true, kAny},
-    {"faults", "faults [NAME]", "what can be broken, and how it is told", true, 1},
+    {"faults", "faults [NAME]", "list what can be broken; of one, its settings and an example",
+     true, 1},
     {"new", "new FAULT", "print a commented experiment file to start from", true, 1},
     {"doctor", "doctor", "what this machine can do, and what mends the rest", true, 0},
     {"status", "status", "what is going on, and what is left on this host", true, 0},
@@ -42,8 +43,8 @@ constexpr CommandHelp kCommands[] = {
     {"serve", "serve", "run experiments when their schedule says so; a page and an API", true, 0},
     {"runs", "runs", "runs of the past", true, 0},
     {"report", "report [RUN]", "show a run of the past", true, 1},
-    {"schema", "schema [schedule|inventory|gameday]", "the JSON Schema of a kind of file", false,
-     1},
+    {"schema", "schema [experiment|schedule|inventory|gameday]",
+     "the JSON Schema of a kind of file", false, 1},
     {"version", "version", "the version", false, 0},
 };
 
@@ -195,6 +196,17 @@ Result<void> check_words(const CommandHelp& command, const Options& options,
                            near.empty() ? "" : "; did you mean --" + near + "?"));
 }
 
+Result<void> check_values(const Options& options) {
+  if (options.limit < 1) {
+    return Error(Code::invalid, fmt::format("--limit {}: expected 1 or more", options.limit));
+  }
+  if (options.baseline_only && options.control) {
+    return Error(Code::invalid,
+                 "--baseline-only injects nothing and --control injects at size zero: give one");
+  }
+  return ok();
+}
+
 Result<Options> fill(const std::string& command, const po::variables_map& map) {
   Options out;
   out.command = command;
@@ -275,15 +287,28 @@ Error unknown_command(const std::string& word) {
                                            : fmt::format("; did you mean {}?", nearest)));
 }
 
+const CommandHelp* find_command(const std::string& word) {
+  const auto* found = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                   [&](const auto& one) { return word == one.name; });
+  return found == std::end(kCommands) ? nullptr : found;
+}
+
+bool asks_for_help(const std::string& word) {
+  return word == "--help" || word == "-h" || word == "help";
+}
+
 }  // namespace
 
 Result<Options> read_options(int argc, const char* const* argv) {
   if (argc < 2) return Options{};
   const std::string command = argv[1];
-  if (command == "--help" || command == "-h" || command == "help") {
+  if (asks_for_help(command)) {
     Options out;
     out.help = true;
-    if (argc > 2) out.command = argv[2];
+    if (argc > 2 && !asks_for_help(argv[2])) out.command = argv[2];
+    if (!out.command.empty() && find_command(out.command) == nullptr) {
+      return unknown_command(out.command);
+    }
     return out;
   }
   if (command == "--version") {
@@ -291,9 +316,8 @@ Result<Options> read_options(int argc, const char* const* argv) {
     out.command = "version";
     return out;
   }
-  const CommandHelp* known = std::find_if(std::begin(kCommands), std::end(kCommands),
-                                          [&](const auto& one) { return command == one.name; });
-  if (known == std::end(kCommands)) return unknown_command(command);
+  const CommandHelp* known = find_command(command);
+  if (known == nullptr) return unknown_command(command);
 
   const po::options_description visible = options_of(command);
   po::options_description all;
@@ -312,6 +336,7 @@ Result<Options> read_options(int argc, const char* const* argv) {
     po::notify(map);
     TRY(auto options, fill(command, map));
     CHECK_OK(check_words(*known, options, visible));
+    CHECK_OK(check_values(options));
     return options;
   } catch (const po::unknown_option& problem) {
     return unknown_option(problem.get_option_name(), visible);
@@ -321,10 +346,11 @@ Result<Options> read_options(int argc, const char* const* argv) {
 }
 
 std::string help_text(const std::string& command) {
-  for (const CommandHelp& one : kCommands) {
-    if (command != one.name) continue;
+  if (const CommandHelp* one = find_command(command)) {
     std::ostringstream out;
-    out << "usage: ordeal " << one.usage << "\n\n" << one.summary << "\n\n" << options_of(command);
+    out << "usage: ordeal " << one->usage << "\n\n"
+        << one->summary << "\n\n"
+        << options_of(command);
     return out.str();
   }
   std::string out =

@@ -17,7 +17,7 @@ _ordeal() {
   case "$command" in
     faults | new) options=$(ordeal faults 2>/dev/null | sed -n 's/^ *\([a-z]*\.[a-z]*\).*/\1/p') ;;
     report) options="last $(ordeal runs 2>/dev/null | cut -d ' ' -f 1)" ;;
-    schema) options='schedule inventory gameday' ;;
+    schema) options='experiment schedule inventory gameday' ;;
     schedule) options='validate forecast log resume' ;;
     gameday) options='run plan validate continue note stop status report' ;;
     *) options= ;;

@@ -65,6 +65,24 @@ class ExitCodes(EndToEnd):
         self.assertIn("steady_state", done.stderr)
         self.assert_exit(self.ordeal("run"), 2)
 
+    def test_2_words_that_a_command_does_not_know(self):
+        for words, told in (
+                (["schema", "gamedy"], "expected experiment, schedule, inventory or gameday; did you "
+                                       "mean gameday?"),
+                (["help", "nonsense"], "unknown command nonsense"),
+                (["help", "pln"], "did you mean plan?"),
+                (["run", "--baseline-only", "--control", "x.yaml"], "give one"),
+                (["runs", "--limit", "-1"], "--limit -1: expected 1 or more")):
+            done = self.ordeal(*words)
+            self.assert_exit(done, 2)
+            self.assertIn(told, done.stderr)
+            self.assertEqual(done.stdout, "")
+        for words in (["help", "plan"], ["help"], ["schema"], ["schema", "experiment"]):
+            self.assert_exit(self.ordeal(*words), 0)
+        done = self.ordeal("run", "/no-such.yaml")
+        self.assert_exit(done, 2)
+        self.assertEqual(done.stderr, "/no-such.yaml: No such file or directory\n")
+
     def test_3_refused_when_nothing_matches(self):
         _, port = self.service()
         done = self.ordeal("run", self.experiment(
