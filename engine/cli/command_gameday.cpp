@@ -273,7 +273,9 @@ int lead(const Options& options, Options of_runs, const os::Caller& who, DayFile
     return fail(good.error().message());
   }
   for (const auto& [item, experiment] : files.experiments) {
-    if (!agreed(of_runs, experiment)) return static_cast<int>(Exit::refused);
+    if (const auto yes = agreed(of_runs, experiment); yes.has_error()) {
+      return fail(yes.error().message(), Exit::refused);
+    }
   }
   DayParts parts;
   if (options.resume) {

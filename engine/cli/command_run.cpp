@@ -15,8 +15,8 @@
 #include "engine/cli/consent.hpp"
 #include "engine/cli/control.hpp"
 #include "engine/cli/files.hpp"
-#include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
+#include "engine/cli/report_files.hpp"
 #include "engine/cli/running.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
@@ -36,11 +36,12 @@ using model::Exit;
 
 }  // namespace
 
-std::string new_run_id(os::Random& random) {
+WallTime wall_now() {
   asio::io_context loop{1};
-  const os::LinuxClock clock(loop.get_executor());
-  return make_run_id(clock.wall(), random.next());
+  return os::LinuxClock(loop.get_executor()).wall();
 }
+
+std::string new_run_id(os::Random& random) { return make_run_id(wall_now(), random.next()); }
 
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random) {
   Prepared out;
@@ -65,13 +66,17 @@ struct Reading {
   std::vector<report::NotRun> broken;
 };
 
+report::NotRun broken(const std::string& file, const std::vector<spec::Problem>& problems) {
+  return {file, problems.front().place.line, "", Exit::invalid, problems.front().text};
+}
+
 Reading read_all_files(const Options& options) {
   Reading out;
   if (!options.inventory.empty()) {
-    auto inventory = read_inventory(options.inventory);
-    out.no_inventory = !inventory;
-    if (!inventory) out.broken.push_back({options.inventory, 0, "", Exit::invalid, "see above"});
-    if (inventory) out.inventory = std::move(*inventory);
+    auto hosts = spec::parse_inventory({options.inventory, read_users_file});
+    out.no_inventory = !print_problems(hosts.problems);
+    if (out.no_inventory) out.broken.push_back(broken(options.inventory, hosts.problems));
+    if (hosts.inventory) out.inventory = std::move(*hosts.inventory);
   }
   const auto known = descriptions();
   for (const std::string& file : options.words) {
@@ -88,8 +93,7 @@ Reading read_all_files(const Options& options) {
       fmt::print(stderr, "{}\n", spec::to_string(warning, "warning"));
     }
     if (!print_problems(outcome.problems)) {
-      const auto& first = outcome.problems.front();
-      out.broken.push_back({file, first.place.line, "", Exit::invalid, first.text});
+      out.broken.push_back(broken(file, outcome.problems));
       outcome.experiment.reset();
     }
     out.experiments.push_back(std::move(outcome.experiment));
@@ -99,77 +103,21 @@ Reading read_all_files(const Options& options) {
 
 }  // namespace
 
-bool agreed(const Options& options, const model::Experiment& experiment) {
+Result<void> agreed(const Options& options, const model::Experiment& experiment) {
   const std::string danger = without_net(experiment);
   if (danger.empty() || options.yes || options.command == "plan" || options.baseline_only) {
-    return true;
+    return ok();
   }
+  const std::string what = experiment.name + ": " + danger;
   if (::isatty(STDIN_FILENO) != 1) {
-    complain(fmt::format("{}: {}; without a terminal this needs --yes", experiment.name, danger));
-    return false;
+    return Error(Code::refused, what + "; without a terminal this needs --yes");
   }
-  fmt::print(stderr, "{}: {}. Run it? [y/N] ", experiment.name, danger);
+  fmt::print(stderr, "{}. Run it? [y/N] ", what);
   std::string line;
   std::getline(std::cin, line);
-  return line == "y" || line == "yes";
+  if (line == "y" || line == "yes") return ok();
+  return Error(Code::refused, what + "; nobody agreed to that on the terminal");
 }
-
-namespace {
-
-std::string markdown_of(const std::vector<report::Report>& reports) {
-  std::string out;
-  for (const report::Report& one : reports) out += report::to_markdown(one) + "\n";
-  return out;
-}
-
-void write_report(const std::string& kind, const std::string& path,
-                  const std::vector<report::Report>& reports,
-                  const std::vector<report::NotRun>& not_run, const std::string& events) {
-  Result<void> written = ok();
-  if (kind == "junit") {
-    written = os::replace_file(path, report::to_junit(reports, not_run));
-  } else if (!reports.empty()) {
-    const report::Report& last = reports.back();
-    if (kind == "json") written = os::replace_file(path, report::to_json(last));
-    if (kind == "md") written = os::replace_file(path, markdown_of(reports));
-    if (kind == "html") written = os::replace_file(path, report::to_html(last));
-    if (kind == "events") {
-      auto stored = os::read_file(events, 1u << 30);
-      written = stored.has_value() ? os::replace_file(path, stored.value())
-                                   : Result<void>(stored.error());
-    }
-  } else if (kind == "json") {
-    boost::json::object exit{{"code", 2}, {"name", "invalid"}};
-    exit["reason"] = not_run.empty() ? "" : not_run.front().message;
-    boost::json::object object;
-    object["exit"] = std::move(exit);
-    written = os::replace_file(path, boost::json::serialize(object) + "\n");
-  }
-  if (written.has_error()) complain("report not written: " + written.error().message());
-}
-
-void write_reports(const Options& options, const std::vector<report::Report>& reports,
-                   const std::vector<report::NotRun>& not_run, const std::string& events) {
-  for (const auto& [kind, path] : options.reports) {
-    write_report(kind, path, reports, not_run, events);
-  }
-  if (environment("GITHUB_ACTIONS") != "true") return;
-  const std::string summary = environment("GITHUB_STEP_SUMMARY");
-  const std::string markdown = markdown_of(reports);
-  for (const report::Report& report : reports) {
-    for (const std::string& line : report::to_annotations(report)) fmt::print("{}\n", line);
-  }
-  for (const report::NotRun& one : not_run) {
-    for (const std::string& line : report::to_annotations(one)) fmt::print("{}\n", line);
-  }
-  if (summary.empty()) return;
-  if (std::FILE* file = std::fopen(summary.c_str(), "a")) {
-    std::fwrite(markdown.data(), 1, markdown.size(), file);
-    std::fclose(file);
-  }
-}
-
-}  // namespace
 
 Exit exit_of(const report::Report& report) {
   return report.verdict ? static_cast<Exit>(report.verdict->exit) : Exit::error;
@@ -189,53 +137,86 @@ void print_plan(const Options& options, const report::Report& report, bool root)
 
 namespace {
 
-// `root`: the executors have it.
-int run_files(const Options& options, const os::Caller& who, std::vector<Prepared> prepared,
-              const Reading& reading, bool root) {
-  os::LinuxRandom random;
-  std::vector<report::Report> reports;
-  std::vector<report::NotRun> skipped;
-  Exit worst = Exit::upheld;
-  bool stop = false;
-  std::string events;
-  for (std::size_t i = 0; i < reading.experiments.size(); ++i) {
-    const model::Experiment& experiment = *reading.experiments[i];
-    if (stop) {
-      skipped.push_back(
-          {experiment.file, 0, experiment.name, worst, "not started after an earlier experiment"});
-      continue;
+// Runs the files that could be read, in order.
+class Files {
+ public:
+  // `root`: the executors have it.
+  Files(const Options& options, const os::Caller& who, const Reading& reading, bool root)
+      : options_(options), who_(who), reading_(reading), root_(root) {}
+
+  int run(std::vector<Prepared> prepared) {
+    for (std::size_t i = 0; i < reading_.experiments.size(); ++i) {
+      const model::Experiment& experiment = *reading_.experiments[i];
+      const auto yes = stop_.empty() ? agreed(options_, experiment) : ok();
+      if (!stop_.empty()) {
+        leave_out(experiment, "not started: " + stop_);
+      } else if (yes.has_error()) {
+        complain(yes.error().message());
+        leave_out(experiment, yes.error().message());
+        ended(experiment, Exit::refused);
+      } else {
+        run_one(experiment, std::move(prepared[i]));
+      }
     }
-    if (!agreed(options, experiment)) {
-      worst = model::worse_of(worst, Exit::refused);
-      continue;
-    }
-    const std::uint64_t seed = options.seed.value_or(random.next() >> 32);
-    Session session{options,
-                    experiment,
-                    reading.inventory,
-                    prepared[i].run,
-                    seed,
-                    std::move(prepared[i].executor),
-                    std::move(prepared[i].control),
-                    history_directory(who),
-                    who.name,
-                    root};
-    events = Archive(session.history, session.run).events_path();
-    reports.push_back(run_session(std::move(session)));
-    const Exit exit = exit_of(reports.back());
-    if (options.command == "plan" && options.output == Output::text) {
-      print_plan(options, reports.back(), root);
-    }
-    if (options.strict && !reports.back().plan.unchecked.empty()) {
-      worst = model::worse_of(worst, Exit::refused);
-    }
-    worst = model::worse_of(worst, exit);
-    stop = exit == Exit::interrupted || exit == Exit::error || exit == Exit::dirty ||
-           exit == Exit::not_recovered || (options.fail_fast && exit != Exit::upheld);
+    write_reports(options_, outcomes_);
+    return static_cast<int>(worst_);
   }
-  write_reports(options, reports, skipped, events);
-  return static_cast<int>(worst);
-}
+
+  int refuse(const std::string& why) {
+    complain(why);
+    for (const auto& experiment : reading_.experiments) leave_out(*experiment, why);
+    write_reports(options_, outcomes_);
+    return static_cast<int>(Exit::refused);
+  }
+
+ private:
+  void leave_out(const model::Experiment& experiment, const std::string& why) {
+    report::NotRun one{experiment.file, 0, experiment.name, Exit::refused, why};
+    outcomes_.push_back(left_out(options_, who_.name, std::move(one)));
+  }
+
+  void run_one(const model::Experiment& experiment, Prepared prepared) {
+    Session session{options_,
+                    experiment,
+                    reading_.inventory,
+                    prepared.run,
+                    options_.seed.value_or(random_.next() >> 32),
+                    std::move(prepared.executor),
+                    std::move(prepared.control),
+                    history_directory(who_),
+                    who_.name,
+                    root_,
+                    {}};
+    FileOutcome& one = outcomes_.emplace_back();
+    one.events_path = Archive(session.history, session.run).events_path();
+    one.report = run_session(std::move(session));
+    if (options_.command == "plan" && options_.output == Output::text) {
+      print_plan(options_, one.report, root_);
+    }
+    if (options_.strict && !one.report.plan.unchecked.empty()) {
+      worst_ = model::worse_of(worst_, Exit::refused);
+    }
+    ended(experiment, exit_of(one.report));
+  }
+
+  void ended(const model::Experiment& experiment, Exit exit) {
+    worst_ = model::worse_of(worst_, exit);
+    const bool stop = exit == Exit::interrupted || exit == Exit::error || exit == Exit::dirty ||
+                      exit == Exit::not_recovered || (options_.fail_fast && exit != Exit::upheld);
+    if (!stop) return;
+    stop_ = fmt::format("{} ended with exit {} ({})", experiment.name, static_cast<int>(exit),
+                        model::to_string(exit));
+  }
+
+  const Options& options_;
+  const os::Caller& who_;
+  const Reading& reading_;
+  bool root_;
+  os::LinuxRandom random_;
+  std::vector<FileOutcome> outcomes_;
+  Exit worst_ = Exit::upheld;
+  std::string stop_;  // why the rest is not started
+};
 
 }  // namespace
 
@@ -276,17 +257,16 @@ int command_run(const Options& options) {
   }
   const Reading reading = read_all_files(options);
   if (!reading.broken.empty()) {
-    write_reports(options, {}, reading.broken, "");
+    std::vector<FileOutcome> outcomes;
+    for (const auto& one : reading.broken) outcomes.push_back(left_out(options, who.name, one));
+    write_reports(options, outcomes);
     return static_cast<int>(Exit::invalid);
-  }
-  if (!why_not.empty()) {
-    complain(why_not);
-    return static_cast<int>(Exit::refused);
   }
   const auto& hosts = reading.inventory.hosts;
   const bool here = std::any_of(hosts.begin(), hosts.end(),
                                 [](const auto& host) { return !host.ssh.has_value(); });
-  return run_files(options, who, std::move(prepared), reading, root || !here);
+  Files files(options, who, reading, root || !here);
+  return why_not.empty() ? files.run(std::move(prepared)) : files.refuse(why_not);
 }
 
 int command_validate(const Options& options) {

@@ -8,6 +8,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/running.hpp"
 #include "engine/model/verdict.hpp"
 #include "engine/os/linux/caller.hpp"
 #include "engine/os/linux/clock.hpp"
@@ -22,11 +23,6 @@ constexpr int kInvalid = static_cast<int>(model::Exit::invalid);
 int fail(const std::string& text) {
   complain(text);
   return kInvalid;
-}
-
-WallTime wall_now() {
-  asio::io_context loop{1};
-  return os::LinuxClock(loop.get_executor()).wall();
 }
 
 // The records, when there are any.

@@ -19,11 +19,13 @@ struct Prepared {
 };
 Result<Prepared> prepare(const Options& options, const os::Caller& who, os::Random& random);
 
+WallTime wall_now();
 // The id of a run that begins now.
 std::string new_run_id(os::Random& random);
 
 // On a terminal a person agrees to run it without a net; elsewhere --yes must have been given.
-bool agreed(const Options& options, const model::Experiment& experiment);
+// Error: why it may not run.
+Result<void> agreed(const Options& options, const model::Experiment& experiment);
 // The plan on stdout, why it would be refused on stderr.
 void print_plan(const Options& options, const report::Report& report, bool root);
 model::Exit exit_of(const report::Report& report);

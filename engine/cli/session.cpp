@@ -104,22 +104,22 @@ Task<void> redraw(os::Clock& clock, Screen& screen, const report::Fold& fold, Bo
   }
 }
 
+run::Mode mode_of(const Options& options) {
+  if (options.control) return run::Mode::control;
+  if (options.baseline_only) return run::Mode::baseline_only;
+  return options.command == "plan" ? run::Mode::plan_only : run::Mode::run;
+}
+
 run::Options run_options(const Session& session) {
   run::Options out;
   out.run_id = session.run;
   out.seed = session.seed;
   out.stop_on_violation = session.options.stop_on_violation;
-  if (session.options.command == "plan") out.mode = run::Mode::plan_only;
+  out.mode = mode_of(session.options);
   if (!session.root) {
     out.unchecked.push_back("processes of others, and what earlier runs left: needs root");
   }
-  if (session.options.baseline_only) out.mode = run::Mode::baseline_only;
-  if (session.options.control) out.mode = run::Mode::control;
-  out.about.version = ORDEAL_VERSION;
-  out.about.host = os::node_name();
-  out.about.user = session.user;
-  out.about.kernel = os::kernel_release();
-  out.about.started_by = environment("CI").empty() ? "cli" : "ci";
+  out.about = about_here(session.options, session.user);
   return out;
 }
 
@@ -253,6 +253,17 @@ class Runner {
 };
 
 }  // namespace
+
+model::RunStarted about_here(const Options& options, const std::string& user) {
+  model::RunStarted out;
+  out.version = ORDEAL_VERSION;
+  out.host = os::node_name();
+  out.user = user;
+  out.kernel = os::kernel_release();
+  out.started_by = environment("CI").empty() ? "cli" : "ci";
+  out.mode = run::to_string(mode_of(options));
+  return out;
+}
 
 report::Report run_session(Session session) {
   Runner runner(std::move(session));

@@ -31,6 +31,9 @@ struct Session {
   std::function<Task<void>(Told stop, Told say)> beside;
 };
 
+// Who starts a run, where and how.
+model::RunStarted about_here(const Options& options, const std::string& user);
+
 // Runs it to its verdict; what happened is in the report.
 report::Report run_session(Session session);
 

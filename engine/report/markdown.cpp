@@ -76,11 +76,14 @@ std::string to_markdown(const Report& report) {
     out += "\n> " + markdown(report.about.hypothesis) + "\n";
   }
   out += conditions(report) + faults(report) + left_behind(report);
-  out += fmt::format("\nrun {} · seed {} · {} · {}\n", markdown(report.about.run),
-                     markdown(report.about.seed), format_duration(report.length() / 1s * 1s),
-                     report.verdict ? fmt::format("exit {} ({})", report.verdict->exit,
-                                                  markdown(report.verdict->exit_name))
-                                    : "unfinished");
+  out += "\n";
+  if (!report.about.run.empty()) {
+    out += fmt::format("run {} · seed {} · {} · ", markdown(report.about.run),
+                       markdown(report.about.seed), format_duration(report.length() / 1s * 1s));
+  }
+  out += fmt::format("{}\n", report.verdict ? fmt::format("exit {} ({})", report.verdict->exit,
+                                                          markdown(report.verdict->exit_name))
+                                            : "unfinished");
   return out;
 }
 

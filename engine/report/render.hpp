@@ -28,7 +28,8 @@ std::string to_plan_text(const Report& report, const Style& style);
 // report.json (docs/reference/report-files.md); ends with a newline.
 std::string to_json(const Report& report);
 
-// A file that has no report: it could not be read, or was not started after an earlier one.
+// A file that was not run: it could not be read, was refused before anything began, or was not
+// started after an earlier one.
 struct NotRun {
   std::string file;
   int line = 0;
@@ -36,6 +37,9 @@ struct NotRun {
   model::Exit exit = model::Exit::invalid;  // invalid: an error; anything else: skipped
   std::string message;
 };
+// As the events of a run that was refused at once, so that every view has something to show.
+// `about` says who and where; the run has no id.
+std::vector<model::Event> to_events(const NotRun& one, model::RunStarted about);
 // JUnit XML: one suite for each run, one case for each condition, for the host and for recovery.
 std::string to_junit(std::span<const Report> reports, std::span<const NotRun> not_run = {});
 

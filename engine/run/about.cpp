@@ -41,7 +41,9 @@ std::string unit_text(Unit unit) {
   return "";
 }
 
-std::string mode_text(Mode mode) {
+}  // namespace
+
+std::string to_string(Mode mode) {
   switch (mode) {
     case Mode::run: return "run";
     case Mode::baseline_only: return "baseline-only";
@@ -50,8 +52,6 @@ std::string mode_text(Mode mode) {
   }
   return "run";
 }
-
-}  // namespace
 
 RunStarted about(const Experiment& experiment, const Options& options, const probe::Judge& judge) {
   RunStarted out = options.about;
@@ -66,7 +66,7 @@ RunStarted about(const Experiment& experiment, const Options& options, const pro
   out.file_sha256 = experiment.sha256;
   out.effective = experiment.effective;
   out.seed = std::to_string(options.seed);
-  out.mode = mode_text(options.mode);
+  out.mode = to_string(options.mode);
   out.conditions = judge.conditions();
   out.abort_if_none = experiment.abort_if_none;
   out.during_none = experiment.during_none;

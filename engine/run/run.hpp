@@ -17,6 +17,7 @@ namespace ordeal::run {
 using EventSink = std::function<void(const model::Event&)>;
 
 enum class Mode { run, baseline_only, control, plan_only };
+std::string to_string(Mode mode);  // as RunStarted has it
 
 struct Options {
   std::string run_id;

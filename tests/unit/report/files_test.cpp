@@ -121,6 +121,30 @@ TEST(Junit, TakesSeveralRunsAndFilesThatNeverStarted) {
             std::string::npos);
 }
 
+TEST(NotRun, IsARefusedRunInEveryFormat) {
+  const NotRun one{"dir/shop.yaml", 0, "shop", model::Exit::refused, "this needs --yes"};
+  const auto events = to_events(one, model::RunStarted());
+  const Report report = fold(events);
+  EXPECT_EQ(headline_word(report), "REFUSED");
+  EXPECT_EQ(report.about.file, "dir/shop.yaml");
+  EXPECT_FALSE(report.events_lost);
+  const auto exit = boost::json::parse(to_json(report)).as_object().at("exit").as_object();
+  EXPECT_EQ(exit, (boost::json::object{
+                      {"code", 3}, {"name", "refused"}, {"reason", "this needs --yes"}}));
+  EXPECT_EQ(to_markdown(report),
+            "## ❌ REFUSED: shop\n\n**Nothing was touched. Service not measured.**\n\n"
+            "this needs --yes\n\nexit 3 (refused)\n");
+  EXPECT_NE(to_html(report).find("this needs --yes"), std::string::npos);
+}
+
+TEST(NotRun, SaysWhereAFileIsInvalid) {
+  const Report report =
+      fold(to_events({"a/b.yaml", 7, "", model::Exit::invalid, "unknown key"}, {}));
+  EXPECT_EQ(report.about.name, "b.yaml");
+  EXPECT_EQ(headline_word(report), "INVALID");
+  EXPECT_EQ(reason(report), "a/b.yaml:7: unknown key");
+}
+
 // What a hostile file or probe could say.
 constexpr const char* kHostile =
     "<script>alert(1)</script> ]]> & \"quoted\" `x` |a| @all \x1b[2J\x01 \xff\n::error::forged";
