@@ -29,6 +29,7 @@
 #include "engine/os/linux/linux_host.hpp"
 #include "engine/os/linux/own_scope.hpp"
 #include "engine/os/linux/self_kill.hpp"
+#include "engine/os/linux/spawn.hpp"
 #include "engine/os/linux/stream.hpp"
 #include "faults/catalogue.hpp"
 
@@ -309,6 +310,7 @@ int dispatch(int count, char** arguments) {
   if (count < 2) return usage();
   const std::string what = arguments[1];
   if (what == "--helper") return help(count, arguments);
+  os::start_children_like_services();
   Call call;
   for (int i = 2; i < count; ++i) {
     const std::string word = arguments[i];

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from crash_bed import EVERYTHING, Bed
+from crash_bed import EVERYTHING, Bed, processes
 from harness import EndToEnd, wait_until
 
 LEASE = 5
@@ -64,6 +64,10 @@ class Crashes(EndToEnd):
     def assert_put_back(self, bed, seconds):
         self.assert_gone(bed, seconds, but=self.STARTING)
         self.assert_gone(bed, 5)
+        for port in (bed.killed_port, bed.stopped_port):
+            for pid in processes(str(port)):
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                self.assertIn("Umask:\t0022", status, "started as systemd starts a service")
 
     def test_front_killed(self):
         bed, run, _, _ = self.begin_everything()

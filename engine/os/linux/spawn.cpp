@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,10 +28,13 @@ struct Child {
   bool own_session;
   bool dies_with_parent;
   pid_t parent;
+  bool like_a_service;
   // The child's answer, through the shared memory.
   const char* failed_step = nullptr;
   int problem = 0;
 };
+
+bool children_like_services = false;
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
@@ -64,18 +68,30 @@ bool become_somebody(const Identity& who) {
          ::syscall(SYS_setresuid, who.uid, who.uid, who.uid) == 0;
 }
 
+// Returns the step that failed, or null.
+const char* die_with_parent(const Child& child) {
+  if (!child.dies_with_parent) return nullptr;
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "PR_SET_PDEATHSIG";
+  if (::getppid() != child.parent) return "find the parent";
+  return nullptr;
+}
+
 // Runs in the child between vfork and exec: system calls only. Returns the step that failed.
 const char* become(Child& child) {
   reset_signals();
   soften_child();
+  if (child.like_a_service) {
+    ::umask(022);
+    if (::chdir("/") != 0) return "chdir";
+  }
+  // Before the cgroup, which may be frozen.
+  if (const char* problem = die_with_parent(child)) return problem;
   for (const char* file : child.cgroup_files) {
     if (!enter_cgroup(file)) return file;
   }
   if (child.identity != nullptr && !become_somebody(*child.identity)) return "change the user";
-  if (child.dies_with_parent) {  // after that: a change of user switches it off
-    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "PR_SET_PDEATHSIG";
-    if (::getppid() != child.parent) return "find the parent";
-  }
+  // Again: a change of user switches it off.
+  if (const char* problem = die_with_parent(child)) return problem;
   if (child.own_session && ::setsid() < 0) return "setsid";
   for (std::size_t i = 0; i < child.descriptors.size(); ++i) {
     if (::dup2(child.descriptors[i].get(), static_cast<int>(i)) < 0) return "dup2";
@@ -120,6 +136,8 @@ Result<std::vector<Fd>> move_away(const std::vector<int>& descriptors) {
 
 }  // namespace
 
+void start_children_like_services() { children_like_services = true; }
+
 Result<Spawned> spawn(const SpawnPlan& plan) {
   ORDEAL_ASSERT(::gettid() == ::getpid());
   ORDEAL_ASSERT(!plan.argv.empty() && plan.descriptors.size() >= 3);
@@ -132,7 +150,8 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
               plan.identity ? &*plan.identity : nullptr,
               plan.own_session,
               plan.dies_with_parent,
-              ::getpid()};
+              ::getpid(),
+              children_like_services};
   for (const auto& file : plan.cgroup_files) child.cgroup_files.push_back(file.c_str());
 
   // No handler of ours may run in the child, where it would write into our memory.

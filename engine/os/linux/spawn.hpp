@@ -41,6 +41,10 @@ struct Spawned {
 // Errors: what the child could not do, exec included.
 Result<Spawned> spawn(const SpawnPlan& plan);
 
+// From now on children begin as systemd begins a service, in / and with umask 022, whatever this
+// process was given: what an undo starts again stays.
+void start_children_like_services();
+
 // How a child of ours ended: its exit code, or 128 + the signal. Empty while it lives. Reaps it.
 Result<std::optional<int>> try_reap(int pidfd);
 
