@@ -267,8 +267,8 @@ Task<void> Session::watch() {
     if (!lapsed.empty()) spawn(0, revert_quietly(std::move(lapsed), "lease lapsed"));
     if (!overdue.empty()) spawn(0, revert_quietly(std::move(overdue), "deadline"));
     if (!failed.empty()) spawn(0, revert_quietly(std::move(failed), "tried again"));
-    const bool idle = next == BootTime::max();
-    if (idle && rollbacks_ == 0) parts_.self_kill.arm(now + kIdleReach);
+    // A failed undo that waits for its next attempt is no lease: nobody else would arm the timer.
+    if (!earliest_deadline() && rollbacks_ == 0) parts_.self_kill.arm(now + kIdleReach);
     co_await deadline_changed_.wait_until(host_.clock(), std::min(next, now + kIdlePulse));
   }
 }
