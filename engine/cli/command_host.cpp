@@ -151,8 +151,10 @@ int command_recover(const Options& options) {
   }
   if (nothing && report.clean && options.output == Output::quiet) return 0;
   fmt::print("{}\n", !report.clean ? "HOST NOT CLEAN: see what failed above"
-                     : nothing     ? "nothing to recover: host clean"
-                                   : "host clean");
+                     : !report.live.empty()
+                         ? "nothing else is left; ask `ordeal status` when it has ended"
+                     : nothing ? "nothing to recover: host clean"
+                               : "host clean");
   return report.clean ? 0 : static_cast<int>(Exit::dirty);
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 // Long enough for a run that is just checking its claims; recovery does not depend on the lock.
 constexpr Duration kClaimsWait = 500ms;
+constexpr int kLooks = 6;
+constexpr Duration kLookPause = 50ms;
 
 bool is_foreign(const os::Host& host, const FoundJournal& journal) {
   return journal.scan.header && journal.scan.header->machine_id != host.processes().machine_id();
@@ -51,6 +53,12 @@ std::string live_text(const FoundJournal& journal) {
   return fmt::format("{} (token {})", journal.run(), journal.token);
 }
 
+bool any_live(const Result<std::vector<FoundJournal>>& journals) {
+  return journals.has_value() &&
+         std::any_of(journals.value().begin(), journals.value().end(),
+                     [](const FoundJournal& journal) { return journal.live; });
+}
+
 std::string unlisted(const Error& error) {
   return "the journals cannot be listed: " + error.message();
 }
@@ -64,6 +72,11 @@ Task<RecoverReport> recover(os::Host& host, std::string state_directory, Recover
   auto lock = co_await host.files().lock(claims_lock(state_directory), kClaimsWait);
   ignore(lock, "recovery goes on without it");
   auto journals = find_journals(host, state_directory);
+  // Whoever reads a journal holds it for a moment: only one that stays held belongs to a run.
+  for (int looks = 1; looks < kLooks && any_live(journals); ++looks) {
+    co_await host.clock().sleep(kLookPause);
+    journals = find_journals(host, state_directory);
+  }
   if (journals.has_error()) {
     RecoveredJournal problem;
     problem.problems.push_back(unlisted(journals.error()));
@@ -82,7 +95,8 @@ Task<RecoverReport> recover(os::Host& host, std::string state_directory, Recover
       }
     }
   }
-  if (!options.print_only) {
+  // Without the journals nobody knows which marks belong to a run that goes on.
+  if (!options.print_only && journals.has_value()) {
     auto in_use = [&host, &state_directory] { return live_marks(host, state_directory); };
     std::function<std::set<std::string>()> asked(in_use);
     const auto swept = co_await undo::sweep(host, std::move(asked));
