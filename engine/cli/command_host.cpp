@@ -61,9 +61,10 @@ int command_doctor(const Options& options) {
   if (answer.has_error()) return refuse(answer.error());
   bool all = true;
   for (const executor::Capability& one : answer.value().capabilities) {
-    fmt::print("{:<4} {:<16} {}\n", one.ok ? "ok" : "no", one.name, printable(one.detail));
-    if (!one.ok && !one.mend.empty()) fmt::print("     {:<16} mend: {}\n", "", one.mend);
-    all = all && one.ok;
+    fmt::print("{:<5} {:<16} {}\n", one.word(), one.name, printable(one.detail));
+    if (one.instead) fmt::print("{:<22} instead: {}\n", "", printable(*one.instead));
+    if (!one.ok && !one.mend.empty()) fmt::print("{:<22} mend: {}\n", "", one.mend);
+    all = all && !one.lacking();
   }
   return all ? 0 : static_cast<int>(Exit::refused);
 }

@@ -86,9 +86,10 @@ Result<Row> doctor_row(const model::InventoryHost& host, const fleet::FarAnswer&
   Row row{"ok", {where_from(host, answer)}, Exit::upheld};
   for (const executor::Capability& one : report.capabilities) {
     if (one.ok) continue;
-    row.state = "limited";
-    row.exit = Exit::refused;
-    row.lines.push_back(fmt::format("no {}: {}{}", one.name, printable(one.detail),
+    if (one.lacking()) row.state = "limited";
+    if (one.lacking()) row.exit = Exit::refused;
+    row.lines.push_back(fmt::format("{} {}: {}{}{}", one.word(), one.name, printable(one.detail),
+                                    one.instead ? "; instead: " + printable(*one.instead) : "",
                                     one.mend.empty() ? "" : "; mend: " + printable(one.mend)));
   }
   return row;

@@ -1,5 +1,7 @@
 #include "engine/executor/doctor.hpp"
 
+#include <sstream>
+
 #include "engine/executor/paths.hpp"
 
 namespace ordeal::executor {
@@ -36,7 +38,7 @@ Capability state_directory_of(os::Host& host, const std::string& state) {
   return out;
 }
 
-Result<void> can_freeze(os::Host& host) {
+Result<void> can_freeze(const os::Host& host) {
   TRY(auto processes, host.processes().list());
   for (const model::ProcessInfo& process : processes) {
     if (process.cgroup.empty() || process.cgroup == "/") continue;
@@ -44,9 +46,25 @@ Result<void> can_freeze(os::Host& host) {
     if (frozen.has_value()) return ok();
     if (frozen.error().code() != Code::gone) return std::move(frozen.error());
   }
-  return Error(Code::unsupported,
-               "no process is in a group of cgroup v2; processes are stopped "
-               "with SIGSTOP instead");
+  return Error(Code::unsupported, "no process is in a group of cgroup v2");
+}
+
+// A mount at /sys/fs/cgroup would hide the controllers of v1 that are there or below. Where there
+// are some, or cgroup2 is mounted but empty, only another boot mends it.
+std::string mend_of_freezing(const os::Host& host) {
+  const char* const kBoot = "boot with systemd.unified_cgroup_hierarchy=1 (kernel command line)";
+  const auto mounts = host.files().read("/proc/self/mountinfo", 16u << 20);
+  if (mounts.has_error()) return kBoot;
+  std::istringstream lines(mounts.value());
+  for (std::string line; std::getline(lines, line);) {
+    // id parent device root MOUNT options tags... - TYPE source SUPER (proc_pid_mountinfo(5))
+    std::istringstream words(line);
+    std::string place;
+    for (int i = 0; i < 5; ++i) words >> place;
+    const bool there = (place + "/").starts_with("/sys/fs/cgroup/");
+    if (there || line.find(" - cgroup2 ") != line.npos) return kBoot;
+  }
+  return "mount -t cgroup2 none /sys/fs/cgroup";
 }
 
 Result<void> has_systemd(const os::Host& host) {
@@ -56,23 +74,47 @@ Result<void> has_systemd(const os::Host& host) {
                "nothing recovers by itself after a power cut");
 }
 
+// A lack that something else makes good is none.
+Capability or_else(Capability one, bool other_works, std::string instead) {
+  if (!one.ok && other_works) one.instead = std::move(instead);
+  return one;
+}
+
+void add_network(os::Host& host, std::vector<Capability>& all) {
+  const auto carries = host.nftables().can_carry();
+  const auto devices = host.links().can_ifb();
+  const auto shapes = host.qdiscs().can_netem();
+  const auto queues = host.nftables().can_queue();
+  const bool by_queue = queues.has_value();
+  const bool by_netem = carries.has_value() && devices.has_value() && shapes.has_value();
+  const std::string queue =
+      "nfqueue holds delayed packets; no correlation, no distribution, and `direction: both` on lo "
+      "alone";
+  all.push_back(tried("nf_tables", carries, "owner tables with egress chains",
+                      "kernel 5.16 or newer with CONFIG_NETFILTER_EGRESS; modprobe nf_tables"));
+  all.push_back(
+      or_else(tried("ifb", devices, "devices that carry delayed packets", "modprobe ifb numifbs=0"),
+              by_queue, queue));
+  all.push_back(
+      or_else(tried("netem", shapes, "delay, jitter and loss in the kernel", "modprobe sch_netem"),
+              by_queue, queue));
+  all.push_back(
+      or_else(tried("nfqueue", queues, "delay by a process of ours", "modprobe nfnetlink_queue"),
+              by_netem, "netem delays packets"));
+}
+
 }  // namespace
 
 DoctorReport doctor(os::Host& host, const std::string& state_directory) {
   DoctorReport report;
   auto& all = report.capabilities;
   all.push_back(tried("root", can_root(host), "may change this host", "sudo ordeal doctor"));
+  const bool root = all.back().ok;
   all.push_back(state_directory_of(host, state_directory));
-  all.push_back(tried("nf_tables", host.nftables().can_carry(), "owner tables with egress chains",
-                      "kernel 5.16 or newer with CONFIG_NETFILTER_EGRESS; modprobe nf_tables"));
-  all.push_back(tried("ifb", host.links().can_ifb(), "devices that carry delayed packets",
-                      "modprobe ifb numifbs=0"));
-  all.push_back(tried("netem", host.qdiscs().can_netem(), "delay, jitter and loss in the kernel",
-                      "modprobe sch_netem; without it nfqueue is used"));
-  all.push_back(tried("nfqueue", host.nftables().can_queue(), "delay by a process of ours",
-                      "modprobe nfnetlink_queue; not needed where netem is"));
-  all.push_back(tried("cgroup.freeze", can_freeze(host), "groups can be frozen",
-                      "mount -t cgroup2 none /sys/fs/cgroup"));
+  add_network(host, all);
+  all.push_back(or_else(
+      tried("cgroup.freeze", can_freeze(host), "groups can be frozen", mend_of_freezing(host)),
+      root, "processes are stopped with SIGSTOP, which their parents notice"));
   all.push_back(tried("systemd", has_systemd(host), "pid 1", "boot this host with systemd"));
   return report;
 }

@@ -266,8 +266,7 @@ int doctor_here(const Call& call) {
     return 0;
   }
   for (const Capability& one : report.capabilities) {
-    std::printf("%s %-14s %s\n", one.ok ? "ok" : "no", one.name.c_str(),
-                printable(one.detail).c_str());
+    std::printf("%-5s %-14s %s\n", one.word(), one.name.c_str(), printable(one.detail).c_str());
   }
   return 0;
 }

@@ -90,6 +90,15 @@ class ExitCodes(EndToEnd):
         self.assert_exit(done, 3)
         self.assert_nothing_left()
 
+    def test_doctor_is_3_only_for_what_nothing_replaces(self):
+        done = self.ordeal("doctor")
+        words = [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
+        self.assertLessEqual(set(words), {"ok", "other", "no"}, done.stdout)
+        self.assertEqual(len(words), 8, done.stdout)
+        self.assert_exit(done, 3 if "no" in words else 0)
+        self.assertEqual(words.count("other"), done.stdout.count("instead: "), done.stdout)
+        self.assertNotIn("mount -t cgroup2", done.stdout)  # here it would hide what is mounted
+
     def test_plan_as_anybody_where_root_has_used_ordeal(self):
         _, port = self.service()
         _, other = self.service()

@@ -1349,7 +1349,7 @@ function hostView() {
             ]);
             fill(can, host.capabilities, () => [
                 el("p", { class: "muted small" }, `${host.host}, kernel ${host.kernel}`),
-                el("table", { class: "fold" }, el("tbody", {}, ...host.capabilities.map((one) => el("tr", {}, el("td", { class: "fit" }, el("span", { class: `word ${one.ok ? "good" : "warn"}` }, one.ok ? "ok" : "no")), el("td", { class: "fit" }, el("b", {}, one.name)), el("td", {}, one.detail, one.ok || !one.mend ? null
+                el("table", { class: "fold" }, el("tbody", {}, ...host.capabilities.map((one) => el("tr", {}, el("td", { class: "fit" }, el("span", { class: `word ${one.ok || one.instead ? "good" : "warn"}` }, one.ok ? "ok" : one.instead ? "other" : "no")), el("td", { class: "fit" }, el("b", {}, one.name)), el("td", {}, one.detail, one.instead ? el("p", {}, `instead: ${one.instead}`) : null, one.ok || !one.mend ? null
                     : el("pre", {}, `mend: ${one.mend}`))))))
             ]);
         },
