@@ -1,7 +1,6 @@
 #include "engine/executor/policy.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "engine/base/text.hpp"
 #include "engine/os/select.hpp"
@@ -41,11 +40,6 @@ Result<void> set(Policy& policy, const std::string& key, const std::string& valu
   } else if (key == "max_duration") {
     TRY(auto duration, parse_duration(value));
     policy.max_duration = duration;
-  } else if (key == "state_device") {
-    if (value != "allow" && value != "refuse") {
-      return Error(Code::invalid, "state_device: expected allow or refuse");
-    }
-    policy.faults_on_state_device = value == "allow";
   } else {
     return Error(Code::invalid, fmt::format("unknown key '{}'", printable(key)));
   }
@@ -61,31 +55,51 @@ bool lies_below(const std::string& path, const std::string& top) {
   return path == top || path.starts_with(top.ends_with('/') ? top : top + "/");
 }
 
-// Where overwriting a block needs a new one, a full disk stops the journal too.
-bool copies_on_write(const std::string& filesystem) {
-  constexpr std::array kThose = {"btrfs", "zfs", "bcachefs", "overlay", "tmpfs", "ramfs"};
-  return std::find(kThose.begin(), kThose.end(), filesystem) != kThose.end();
+// The space of the path or, as long as nobody has made it, of the nearest directory above.
+Result<os::Space> nearest_space(const os::Host& host, std::string path) {
+  while (true) {
+    auto space = host.files().space(path);
+    const std::size_t slash = path.rfind('/');
+    if (space.has_value() || path == "/" || slash == path.npos) return space;
+    path.resize(std::max<std::size_t>(1, slash));
+  }
 }
 
+// Whatever the policy's owner wants: a full journal could not promise to put anything back.
+Result<void> check_journal_keeps_its_space(const std::string& path, const os::Host& host,
+                                           const std::string& state_directory) {
+  TRY(const os::Space target,
+      within("read the space of " + printable(path), host.files().space(path)));
+  TRY(const os::Space state,
+      within("find the state directory", nearest_space(host, state_directory)));
+  // Subvolumes of one btrfs have device numbers of their own but one pool of space.
+  const bool one_pool = target.filesystem == "btrfs" && state.filesystem == "btrfs" &&
+                        target.total == state.total && target.available == state.available;
+  if (target.device != state.device && !one_pool) return ok();
+  return Error(
+      Code::refused,
+      fmt::format("{} is on the file system of {} ({}, device {}): a full journal could "
+                  "not promise to put anything back. Use a file system of its own",
+                  printable(path), printable(state_directory), target.filesystem, target.device));
+}
+
+// By what is going to be started and not by the effects: a control has none.
 Result<void> check_disk(const Policy& policy, const model::HostStep& step, const os::Host& host,
                         const std::string& state_directory) {
-  for (const model::Effect& effect : step.effects) {
-    const auto* filled = std::get_if<model::DiskFilled>(&effect);
-    if (filled == nullptr) continue;
-    for (const std::string& path : policy.protect_paths) {
-      if (lies_below(filled->path, path)) {
-        return Error(Code::refused, fmt::format("the policy of this host protects {}", path));
+  for (const model::Change& change : step.changes) {
+    const auto* helper = std::get_if<model::SpawnHelper>(&change.apply);
+    if (helper == nullptr || helper->role != "disk") continue;
+    const auto* named = helper->arguments.if_contains("path");
+    if (named == nullptr || !named->is_string()) {
+      return Error(Code::invalid, "a disk helper without a path");
+    }
+    const std::string path(named->get_string());
+    for (const std::string& top : policy.protect_paths) {
+      if (lies_below(path, top)) {
+        return Error(Code::refused, fmt::format("the policy of this host protects {}", top));
       }
     }
-    const auto target = host.files().space(filled->path);
-    const auto state = host.files().space(state_directory);
-    if (target.has_error() || state.has_error()) continue;
-    if (target.value().device != state.value().device) continue;
-    if (!policy.faults_on_state_device || copies_on_write(state.value().filesystem)) {
-      return Error(Code::refused,
-                   fmt::format("{} is on the device of {}, where the journal must stay writable",
-                               filled->path, state_directory));
-    }
+    CHECK_OK(check_journal_keeps_its_space(path, host, state_directory));
   }
   return ok();
 }

@@ -18,7 +18,6 @@ struct Policy {
   std::vector<std::string> protect_names;  // patterns of process names
   std::vector<std::string> protect_units;  // patterns of units
   std::vector<std::string> protect_paths;  // executables below, and file systems at, these paths
-  bool faults_on_state_device = true;      // disk faults on the device of the state directory
   bool any_where = true;                   // no file: any program of a step's `where` may be run
   std::vector<std::string> where;          // else patterns of paths of those that may
 };
@@ -32,7 +31,8 @@ Result<Policy> load_policy(const os::Host& host, const std::string& path);
 // Why the policy protects the process; empty: it does not.
 std::string protected_by(const Policy& policy, const model::ProcessInfo& process);
 
-// Code::refused when the policy forbids the step.
+// Code::refused when the policy forbids the step, or when it would fill the file system that holds
+// the state directory, which no policy allows.
 Result<void> check_policy(const Policy& policy, const model::HostStep& step, const os::Host& host,
                           const std::string& state_directory);
 

@@ -2,7 +2,7 @@
 //
 // Mechanism: one file without a name (O_TMPFILE), filled with posix_fallocate and held open by a
 // helper; when the helper dies, however it dies, the kernel frees the space. What must never
-// happen is that ordeal's own journal finds the disk full, so its file system is refused.
+// happen is that ordeal's own journal finds the disk full: engine/executor/policy.cpp refuses that.
 // Source: open(2) O_TMPFILE, posix_fallocate(3), statvfs(3) f_bavail.
 #include "engine/base/text.hpp"
 #include "engine/fault/parameters.hpp"
@@ -63,27 +63,7 @@ model::FaultDescription describe() {
   return out;
 }
 
-// The nearest parent of the state directory that is there already.
-Result<os::Space> state_space(const os::Host& host) {
-  for (const char* path : {"/var/lib/ordeal", "/var/lib", "/var"}) {
-    if (auto space = host.files().space(path); space.has_value()) return space;
-  }
-  return host.files().space("/");
-}
-
-Result<void> check_filesystem(const os::Host& host, const std::string& path,
-                              const os::Space& space) {
-  TRY(const os::Space state, within("find the state directory", state_space(host)));
-  // Subvolumes of one btrfs have device numbers of their own but one pool of space.
-  const bool one_pool = space.filesystem == "btrfs" && state.filesystem == "btrfs" &&
-                        space.total == state.total && space.available == state.available;
-  if (space.device == state.device || one_pool) {
-    return Error(Code::refused,
-                 fmt::format("{} is on the file system of /var/lib/ordeal ({}, device {}): a full "
-                             "journal could not promise to put anything back. Use a file system of "
-                             "its own",
-                             printable(path), space.filesystem, space.device));
-  }
+Result<void> check_filesystem(const std::string& path, const os::Space& space) {
   constexpr std::array<std::string_view, 8> kShared = {"nfs",  "nfs4",      "cifs", "smb3",
                                                        "ceph", "glusterfs", "9p",   "afs"};
   constexpr std::array<std::string_view, 8> kNoDisk = {"proc",     "sysfs",   "cgroup", "cgroup2",
@@ -160,7 +140,7 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   TRY(const auto parameters, fault::parameters<Parameters>(context.request));
   TRY(const os::Space space, within("read the space of " + printable(parameters.path),
                                     context.host.files().space(parameters.path)));
-  CHECK_OK(check_filesystem(context.host, parameters.path, space));
+  CHECK_OK(check_filesystem(parameters.path, space));
   TRY(const std::int64_t asked, wanted_of(parameters, space));
   const bool zero = context.request.zero_magnitude;
   const Bytes wanted{zero ? 0 : asked};

@@ -15,14 +15,26 @@ model::HostStep step_of(const std::string& fault, Duration duration = 30s) {
   return step;
 }
 
+model::HostStep step_that_fills(const std::string& path) {
+  model::HostStep step = step_of("disk.fill");
+  model::SpawnHelper helper;
+  helper.role = "disk";
+  helper.arguments["path"] = path;
+  model::Change change;
+  change.apply = std::move(helper);
+  step.changes.push_back(std::move(change));
+  return step;
+}
+
 class PolicyTest : public ::testing::Test {
  protected:
   PolicyTest() : machine_(world_), node_(machine_.start("worker")) { sim::furnish(machine_); }
 
-  std::string refusal(const std::string& text, const model::HostStep& step) {
+  std::string refusal(const std::string& text, const model::HostStep& step,
+                      const std::string& state = "/var/lib/ordeal") {
     const auto policy = parse_policy(text);
     EXPECT_TRUE(policy.has_value()) << policy.error().message();
-    const auto checked = check_policy(policy.value(), step, node_.host(), "/var/lib/ordeal");
+    const auto checked = check_policy(policy.value(), step, node_.host(), state);
     return checked.has_value() ? "" : checked.error().message();
   }
 
@@ -54,11 +66,29 @@ TEST_F(PolicyTest, LimitsTheDuration) {
 }
 
 TEST_F(PolicyTest, ProtectsFileSystemsByPath) {
-  model::HostStep step = step_of("disk.fill");
-  step.effects.push_back(model::DiskFilled{"/srv/db/fill", "ordeal-aaaaaaaa", {}, {}});
-  EXPECT_EQ(refusal("protect_path = /srv/web", step), "");
-  EXPECT_EQ(refusal("protect_path = /srv/db", step), "the policy of this host protects /srv/db");
-  EXPECT_EQ(refusal("protect_path = /srv/d", step), "");
+  const model::HostStep step = step_that_fills("/data/db/fill");
+  EXPECT_EQ(refusal("protect_path = /data/web", step), "");
+  EXPECT_EQ(refusal("protect_path = /data/db", step), "the policy of this host protects /data/db");
+  EXPECT_EQ(refusal("protect_path = /data/d", step), "");
+}
+
+// By the state directory that is in use, and for a control too, which has no effects.
+TEST_F(PolicyTest, TheFileSystemOfTheJournalIsNeverFilled) {
+  const auto told = [](const std::string& path, const std::string& state,
+                       const std::string& kind = "ext4, device 254:0") {
+    return path + " is on the file system of " + state + " (" + kind +
+           "): a full journal could not promise to put anything back. Use a file system of its own";
+  };
+  EXPECT_EQ(refusal("allow = *", step_that_fills("/srv")), told("/srv", "/var/lib/ordeal"));
+  EXPECT_EQ(refusal("allow = *", step_that_fills("/data")), "");
+  EXPECT_EQ(refusal("", step_that_fills("/data"), "/data/state"),
+            told("/data", "/data/state", "ext4, device 254:16"));
+  EXPECT_EQ(refusal("", step_that_fills("/srv"), "/data/state"), "");
+  // Two subvolumes share the space of one btrfs.
+  machine_.disk.filesystem = machine_.mounts.at("/data").filesystem = "btrfs";
+  EXPECT_NE(refusal("", step_that_fills("/data")), "");
+  machine_.mounts.at("/data").used.value += 4096;
+  EXPECT_EQ(refusal("", step_that_fills("/data")), "");
 }
 
 TEST_F(PolicyTest, ProtectsProcessesByNameUnitAndPath) {
@@ -108,7 +138,7 @@ TEST_F(PolicyTest, NamesTheLineThatIsWrong) {
            {"alow = *", "1: unknown key 'alow'"},
            {"allow =", "1: allow has no value"},
            {"deny = ,", "1: deny has no value"},
-           {"state_device = maybe", "1: state_device: expected allow or refuse"}}) {
+           {"state_device = allow", "1: unknown key 'state_device'"}}) {
     const auto policy = parse_policy(text);
     ASSERT_TRUE(policy.has_error()) << text;
     EXPECT_EQ(policy.error().message(), message);

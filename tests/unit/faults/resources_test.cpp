@@ -231,12 +231,6 @@ TEST(DiskFill, RefusesWhatIsFullEnoughAlready) {
               HasSubstr("nothing to fill: 80 GiB of 100 GiB is free already"));
 }
 
-TEST(DiskFill, RefusesTheFileSystemOfTheJournal) {
-  Bench bench;
-  EXPECT_THAT(bench.refusal(disk::fill(), R"({"path": "/srv", "size": 1048576})"),
-              HasSubstr("refused: /srv is on the file system of /var/lib/ordeal"));
-}
-
 TEST(DiskFill, RefusesFileSystemsThatAreSharedOrNoDisk) {
   Bench bench;
   bench.machine.mounts.at("/data").filesystem = "nfs4";
