@@ -40,22 +40,20 @@ json::object map_of(json::object values) {
   return {{"type", "object"}, {"additionalProperties", std::move(values)}};
 }
 json::object any_of(json::array choices) { return {{"anyOf", std::move(choices)}}; }
+// Whatever is no text by itself may be written as a variable.
+json::object or_variable(json::object schema) {
+  return any_of({std::move(schema), pattern(kVariable)});
+}
 json::object words(const std::vector<std::string>& choices) {
   json::array out;
   for (const std::string& choice : choices) out.push_back(json::string(choice));
-  return {{"enum", std::move(out)}};
+  return or_variable({{"enum", std::move(out)}});
 }
-json::object whole_number() {
-  return any_of({json::object{{"type", "integer"}}, pattern(kVariable)});
-}
-json::object true_or_false() {
-  return any_of({json::object{{"type", "boolean"}}, pattern(kVariable)});
-}
+json::object whole_number() { return or_variable({{"type", "integer"}}); }
+json::object true_or_false() { return or_variable({{"type", "boolean"}}); }
 json::object scalar() { return {{"type", json::array{"string", "number", "boolean"}}}; }
 json::object conditions() { return list_of(text()); }
-json::object conditions_or_none() {
-  return any_of({conditions(), json::object{{"const", "none"}}});
-}
+json::object conditions_or_none() { return any_of({conditions(), words({"none"})}); }
 
 json::object schema_of(const Key& key) {
   switch (key.shape) {
@@ -172,15 +170,16 @@ std::string json_schema(std::span<const model::FaultDescription> faults) {
       definitions[table.name] = object_of(table);
     }
   }
-  json::array names;
+  std::vector<std::string> names;
   json::array rules;
   for (const model::FaultDescription& fault : faults) {
-    names.push_back(json::string(fault.name));
+    names.push_back(fault.name);
     rules.push_back(rule_of(fault));
   }
   json::object& step = definitions["step"].as_object();
   if (!names.empty()) {
-    step["properties"].as_object()["fault"].as_object()["enum"] = std::move(names);
+    // Beside the description, which is there already.
+    step["properties"].as_object()["fault"].as_object()["anyOf"] = words(names).at("anyOf");
     step["allOf"] = std::move(rules);
   }
   json::object out = object_of(table("experiment"));
