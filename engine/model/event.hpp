@@ -69,7 +69,7 @@ struct RunStarted {
   std::string git;         // commit of the file's work tree, or empty
   std::string kernel;
   WallTime wall{};
-  std::string mode;  // "run", "baseline-only", "control"
+  std::string mode;  // "run", "baseline-only", "control", "plan"
   std::vector<SliInfo> slis;
   std::vector<ConditionInfo> conditions;
   bool abort_if_none = false;

@@ -19,6 +19,23 @@ std::size_t count_of(const std::string& text, const std::string& what) {
   return count;
 }
 
+// As engine/run tells it: only what is all put back took a time to be put back.
+TEST(Streams, AnAbortIsDoneOnlyWhereTheHostIsClean) {
+  std::size_t done = 0;
+  for (const std::string& story : stories()) {
+    bool put_back = false;
+    bool clean = true;
+    for (const model::Event& event : stream_of(story)) {
+      put_back = put_back || std::holds_alternative<model::AbortDone>(event.data);
+      const auto* checked = std::get_if<model::HostChecked>(&event.data);
+      if (checked != nullptr) clean = clean && checked->clean;
+    }
+    EXPECT_TRUE(clean || !put_back) << story;
+    done += put_back ? 1 : 0;
+  }
+  EXPECT_EQ(done, 3u);  // aborted, no-data, interrupted
+}
+
 class Files : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Files, JunitIsAsStored) {

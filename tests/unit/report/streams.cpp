@@ -425,7 +425,7 @@ std::vector<model::Event> Story::play() {
     cut_short();
     if (is("unfinished")) return events_;
     revert_all(is("dirty"));
-    emit(model::AbortDone{3100us});
+    if (!is("dirty")) emit(model::AbortDone{3100us});  // as run.cpp: only when all is put back
     host(!is("dirty"));
     if (is("interrupted")) {
       end(Hypothesis::not_judged, RunEnd::interrupted, HostState::clean, ServiceState::not_judged,
