@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "engine/base/text.hpp"
+#include "faults/catalogue.hpp"
 #include "tests/unit/faults/bench.hpp"
 
 namespace ordeal::unit_faults {
@@ -11,8 +12,9 @@ namespace {
 using ::testing::HasSubstr;
 
 std::vector<model::FaultDescription> descriptions() {
-  return {process::kill().description, process::pause().description, cpu::load().description,
-          memory::load().description,  disk::fill().description,     service::stop().description};
+  std::vector<model::FaultDescription> out;
+  for (const fault::Fault& fault : catalogue()) out.push_back(fault.description);
+  return out;
 }
 
 std::string page_of(const std::string& fault) {
@@ -44,6 +46,18 @@ TEST(FaultPages, EveryParameterHasItsRowWithDefaultAndChoices) {
       for (const std::string& choice : parameter.choices) {
         EXPECT_THAT(row, HasSubstr("`" + choice + "`"));
       }
+    }
+  }
+}
+
+// What all network faults have is explained in the same words on the page of each.
+TEST(FaultPages, SharedParametersHaveTheSameRow) {
+  const std::string delay = page_of("network.delay");
+  for (const char* name : {"network.loss", "network.partition"}) {
+    const std::string page = page_of(name);
+    for (const char* parameter : {"local_port", "remote_port", "remote_ip", "protocol", "direction",
+                                  "device", "allow_whole_interface"}) {
+      EXPECT_EQ(row_of(page, parameter), row_of(delay, parameter)) << name;
     }
   }
 }
