@@ -9,7 +9,7 @@ const std::vector<Table>& gameday_tables() {
        "a game day file",
        {
            {"version", Shape::version, true, "Of the file format: 1."},
-           {"gameday", Shape::text, true, "Short name, of a-z, 0-9 and -."},
+           {"gameday", Shape::text, true, "Short name: letters, digits and - _ . alone."},
            {"title", Shape::text, false, "A line for people."},
            {"briefing", Shape::text, false, "Goal, bridge, stop word: shown when it begins."},
            {"roles", Shape::texts, false, "Who is needed; filled in when it begins."},

@@ -15,7 +15,7 @@ Table experiment_table() {
           "an experiment",
           {
               {"version", Shape::version, true, "Of the file format: 1."},
-              {"name", Shape::text, true, "Short name, of a-z, 0-9 and -."},
+              {"name", Shape::text, true, "Short name: letters, digits and - _ . alone."},
               {"hypothesis", Shape::text, true, "What you believe, in a sentence."},
               {"owner", Shape::text, false, "Who is asked about this experiment."},
               {"links", Shape::text_map, false, "Names and URLs: runbook, dashboard."},

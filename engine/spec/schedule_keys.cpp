@@ -15,7 +15,8 @@ const std::vector<Table>& schedule_tables() {
       {"schedule",
        "a schedule",
        {
-           {"name", Shape::text, true, "Short name, of a-z, 0-9 and -; its records bear it."},
+           {"name", Shape::text, true,
+            "Short name: letters, digits and - _ . alone; its records bear it."},
            {"run", Shape::text, true, "The experiment file, relative to this file."},
            {"cron", Shape::text, false, "Five fields, or @daily and the like."},
            {"every", Shape::duration, false, "Every so often, counted from 1970 UTC."},

@@ -67,5 +67,24 @@ TEST(Docs, PagesNameEveryKey) {
   }
 }
 
+// The section names the keys that are refused because they are not there yet, and no other.
+TEST(Docs, WhatIsNotThereYetIsNamed) {
+  const std::string page = read_source(kPages[0]).value();
+  const std::string section = page.substr(page.find("\n## Not there yet\n"));
+  std::vector<std::string> missing;
+  for (const Hint& hint : experiment_hints()) {
+    if (hint.text.find("not there yet") != hint.text.npos) missing.emplace_back(hint.wrong);
+  }
+  EXPECT_EQ(missing.size(), 2u);
+  for (const std::string& name : missing) {
+    EXPECT_NE(section.find('`' + name + '`'), section.npos) << name;
+  }
+  for (const Table& keys : tables()) {
+    for (const Key& key : keys.keys) {
+      EXPECT_EQ(section.find(fmt::format("`{}`", key.name)), section.npos) << key.name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ordeal::spec
