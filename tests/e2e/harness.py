@@ -75,9 +75,11 @@ class EndToEnd(unittest.TestCase):
         self.children.append(child)
         return child
 
-    def service(self, port=None):
+    def service(self, port=None, behind=None):
+        """Answers with 200; `behind` is the port of another one that it asks before."""
         port = port or free_port()
-        child = self.start(sys.executable, str(HERE / "service.py"), str(port))
+        more = ["127.0.0.1", str(behind)] if behind else []
+        child = self.start(sys.executable, str(HERE / "service.py"), str(port), *more)
         wait_until(lambda: answers(port), 10, "the service answers")
         return child, port
 

@@ -72,6 +72,34 @@ for one in EXPERIMENTS:
     setattr(Experiments, "test_" + one.replace("-", "_"), test_of(one))
 
 
+class Examples(EndToEnd):
+    """A file of the specification, on stand-ins at the ports that it names."""
+
+    def test_slow_database_of_the_checkout(self):
+        examples = ROOT / "tests/examples"
+        text = (examples / "experiments/12-ci-smoke.yaml").read_text()
+        for old, new in {"../services/": "", "baseline: 10s": "baseline: 5s",
+                         "duration: 20s": "duration: 8s"}.items():
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        self.write((examples / "services/checkout.yaml").read_text(), "checkout.yaml")
+        path = self.write(text)
+        self.service(5432)
+        self.service(8080, behind=5432)
+        for _ in range(3):
+            done = self.ordeal("run", "--report", "json=report.json", path)
+            if TOO_BUSY not in done.stdout:
+                break
+        self.assert_exit(done, 0)
+        report = self.report(self.folder / "report.json")
+        self.assertEqual(report["verdict"]["host"], "clean")
+        self.assertEqual([fault["effect"]["seen"] for fault in report["faults"]], ["yes"])
+        slower = next(one for one in report["conditions"]
+                      if one["text"] == "checkout.p95 <= baseline + 250ms")["fault"]["measured"]
+        self.assertGreaterEqual(slower, 0.1)  # checkout feels its database
+        self.assert_nothing_left()
+
+
 class Complete(unittest.TestCase):
     def test_every_file_is_run(self):
         files = {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
