@@ -169,6 +169,15 @@ Result<void> check_policy(const Policy& policy, const model::HostStep& step, con
       return Error(Code::refused, fmt::format("the policy of this host protects {}", claim.key));
     }
   }
+  // A helper that lives in a unit's cgroup takes what the unit would have.
+  for (const model::Change& change : step.changes) {
+    const auto* helper = std::get_if<model::SpawnHelper>(&change.apply);
+    if (helper == nullptr || !helper->cgroup) continue;
+    const std::string unit = helper->cgroup->substr(helper->cgroup->rfind('/') + 1);
+    if (any_matches(policy.protect_units, unit)) {
+      return Error(Code::refused, fmt::format("the policy of this host protects {}", unit));
+    }
+  }
   return check_disk(policy, step, host, state_directory);
 }
 

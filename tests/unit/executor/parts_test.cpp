@@ -91,6 +91,19 @@ TEST_F(PolicyTest, TheFileSystemOfTheJournalIsNeverFilled) {
   EXPECT_EQ(refusal("", step_that_fills("/data")), "");
 }
 
+// cpu.load and memory.load inside a unit take what the unit would have.
+TEST_F(PolicyTest, ProtectsUnitsFromHelpersInTheirCgroup) {
+  model::HostStep step = step_of("memory.load", 5s);
+  model::Change change;
+  model::SpawnHelper helper;
+  helper.cgroup = "/system.slice/db.service";
+  change.apply = helper;
+  step.changes.push_back(change);
+  EXPECT_EQ(refusal("protect_unit = d*.service", step),
+            "the policy of this host protects db.service");
+  EXPECT_EQ(refusal("protect_unit = web.service", step), "");
+}
+
 TEST_F(PolicyTest, ProtectsProcessesByNameUnitAndPath) {
   const Policy policy =
       parse_policy("protect_name = postgres*\nprotect_unit = db.service\nprotect_path = /opt/x")
