@@ -43,6 +43,9 @@ constexpr std::array kFilesystems = {
     FilesystemName{0x9fa0, "proc"},         FilesystemName{0x62656572, "sysfs"},
     FilesystemName{0x63677270, "cgroup2"},  FilesystemName{0xe0f5e1e2, "erofs"},
     FilesystemName{0xca451a4e, "bcachefs"}, FilesystemName{0x3153464a, "jfs"},
+    FilesystemName{0x00c36400, "ceph"},     FilesystemName{0x5346414f, "afs"},
+    FilesystemName{0x6b414653, "afs"},      FilesystemName{0x01161970, "gfs2"},
+    FilesystemName{0x7461636f, "ocfs2"},    FilesystemName{0x0bd00bd0, "lustre"},
 };
 
 std::string parent_of(const std::string& path) {
