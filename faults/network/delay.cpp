@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::int64_t kSmallestLimit = 1000;
 constexpr std::int64_t kLargestLimit = 200'000;
+// The kernel cuts it there without a word: INT_MAX ns (net/sched/sch_netem.c).
+constexpr Duration kLongestNetemJitter = 2147ms;
 constexpr std::uint16_t kFirstQueue = 32768;
 
 struct Parameters : TrafficParameters {
@@ -123,6 +125,11 @@ void describe_step(model::HostStep& step, const Parameters& parameters, const Sc
 
 Result<void> plan_netem(const fault::PlanContext& context, const Parameters& parameters,
                         const Scope& scope, model::HostStep& step) {
+  if (parameters.jitter > kLongestNetemJitter) {
+    return Error(Code::invalid, fmt::format("with.jitter: {}, netem has {} at most",
+                                            format_duration(parameters.jitter),
+                                            format_duration(kLongestNetemJitter)));
+  }
   model::Netem netem;
   netem.limit = limit_of(parameters);
   if (!context.request.zero_magnitude) {

@@ -60,6 +60,14 @@ std::vector<model::NftRule> leased(const model::NftChain& chain) {
   return out;
 }
 
+TEST(NetworkDelay, RefusesAJitterThatTheKernelWouldCut) {
+  Bench bench;
+  std::string with = delay_with(shared(""));
+  with.replace(with.find("\"jitter\": 0"), 11, "\"jitter\": 3000000");
+  EXPECT_THAT(bench.refusal(network::delay(), with),
+              HasSubstr("with.jitter: 3s, netem has 2.147s at most"));
+}
+
 TEST(NetworkDelay, SendsOnlyWhatLeavesForThePortThroughAnIfb) {
   Bench bench;
   const model::HostStep step = bench.planned(network::delay(), delay_with(shared("")));
