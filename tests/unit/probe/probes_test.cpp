@@ -254,6 +254,8 @@ TEST(OkWhen, NamesWhatWasWrong) {
     probe.ok_when = one.wanted;
     scene.add(probe);
     scene.run(200ms, &server);
+    // On a busy machine we may be late, which says nothing about the answer.
+    std::erase_if(scene.samples, [](const Sample& sample) { return sample.no_data; });
     ASSERT_FALSE(scene.samples.empty());
     EXPECT_EQ(scene.samples.back().problem, one.problem);
     EXPECT_EQ(scene.samples.back().ok, scene.samples.back().problem.empty());
