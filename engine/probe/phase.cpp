@@ -16,10 +16,12 @@ namespace {
 // A phase, or a slice, counts as judged when at least this share of it was measured.
 constexpr double kEnough = 0.9;
 
-// One sample at either end may fall just outside.
-bool covers(const Traits& traits, const Tally& tally, Duration length) {
+// One sample at either end may fall just outside. A sample without data measured nothing; only
+// where the reading allows for every missing request both ways does it count as covered.
+bool covers(const Traits& traits, const Tally& tally, const Reading& reading, Duration length) {
   if (!traits.open_loop) return true;
-  const std::int64_t samples = tally.attempts() + tally.no_data() + 1;
+  const std::int64_t allowed_for = reading.seen ? tally.no_data() : 0;
+  const std::int64_t samples = tally.attempts() + allowed_for + 1;
   return static_cast<double>((samples * traits.interval).count()) >=
          kEnough * static_cast<double>(length.count());
 }
@@ -77,7 +79,7 @@ PhaseWatch::Channel& PhaseWatch::channel_of(PartState& state, std::size_t series
   }
   const Aggregate aggregate = state.part->measure.aggregate;
   const bool extremes = aggregate == Aggregate::min || aggregate == Aggregate::max;
-  Channel channel{series, {}, Tally(book_.series[series].traits.gauge, extremes), {}, {}};
+  Channel channel{series, {}, Tally(book_.series[series].traits.gauge, extremes), {}, {}, {}};
   for (const Point& point : book_.series[series].log) {
     if (spans_.empty() || point.no_data || point.scheduled >= spans_.front().from) continue;
     channel.latest.restarts_base = point.restarts;
@@ -139,10 +141,13 @@ void PhaseWatch::feed_group(Group& group, std::size_t series, const Point& point
       continue;
     }
     channel.whole.add(point);
-    if (!is_gap(state.part->measure.aggregate) || point.no_data) continue;
-    auto [gaps, added] =
-        channel.gaps.try_emplace(span, spans_[span].from, traits.interval, traits.timeout);
-    gaps->second.add(point.scheduled, point.good);
+    if (!is_gap(state.part->measure.aggregate)) continue;
+    const auto add = [&](std::map<std::size_t, Gaps>& gaps, bool good) {
+      gaps.try_emplace(span, spans_[span].from, traits.interval, traits.timeout)
+          .first->second.add(point.scheduled, good);
+    };
+    add(channel.least_gaps, point.good || point.no_data);
+    if (!point.no_data) add(channel.gaps, point.good);
   }
   if (read && group.mode == Mode::moments) feed_moment(group, point, spans_[span]);
 }
@@ -175,13 +180,19 @@ void PhaseWatch::feed_moment(Group& group, const Point& point, const Span& span)
     hosts[all.decided_by].truth = all.truth;
     readings.push_back(std::move(hosts[all.decided_by]));
   }
-  if (combine(condition_.join, readings).truth != Truth::unknown) {
-    const BootTime begin = std::max(
-        {group.last_known.value_or(span.from), span.from, point.scheduled - patience(group)});
-    if (point.scheduled > begin) group.known += point.scheduled - begin;
-    group.last_known = std::max(group.last_known.value_or(span.from), point.scheduled);
-  }
+  const bool known = combine(condition_.join, readings).truth != Truth::unknown;
+  if (known || point.no_data) speak(group, point.scheduled, span, known);
   note(group, readings, point.scheduled);
+}
+
+// A moment that is known speaks for the time until the next one, and the first for what was before
+// it; one without data speaks for nothing.
+void PhaseWatch::speak(Group& group, BootTime at, const Span& span, bool known) const {
+  const BootTime before = std::max(group.spoken_to.value_or(span.from), span.from);
+  const bool counts = group.spoken_to ? group.speaks : known;
+  if (counts) group.known += std::clamp<Duration>(at - before, Duration::zero(), patience(group));
+  group.spoken_to = std::max(before, at);
+  group.speaks = known;
 }
 
 void PhaseWatch::note(Group& group, const std::vector<Reading>& readings, BootTime at) const {
@@ -244,7 +255,7 @@ Reading PhaseWatch::read_slice(PartState& state, std::size_t index, const Slice&
       reading.measured =
           measure(state.part->measure.aggregate, traits, found->second, width, reading);
       const bool judged = reading.why == Why::none || reading.seen.has_value();
-      if (judged && !covers(traits, found->second, width)) reading.why = Why::gap;
+      if (judged && !covers(traits, found->second, reading, width)) reading.why = Why::gap;
       channel.slices.erase(found);
     }
     decide(reading, Truth::broken);
@@ -275,6 +286,19 @@ void PhaseWatch::judge_slices(Group& group, std::optional<BootTime> settled) {
   }
 }
 
+double PhaseWatch::read_gaps(Aggregate aggregate, const std::map<std::size_t, Gaps>& gaps,
+                             BootTime now, bool final) const {
+  Duration longest{};
+  Duration total{};
+  for (const auto& [span, in_span] : gaps) {
+    const Gaps::Down down = in_span.read(now, final ? spans_[span].to : std::nullopt);
+    longest = std::max(longest, down.longest);
+    total += down.total;
+  }
+  const Duration down = aggregate == Aggregate::outage ? longest : total;
+  return static_cast<double>(down.count()) / 1e6;
+}
+
 Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& channel, BootTime now,
                                        bool final, bool& certain) const {
   const Traits& traits = book_.series[channel.series].traits;
@@ -285,16 +309,12 @@ Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& ch
   set_bound(reading, book_, channel.series);
   const Duration all = std::max<Duration>(length(now), 1us);
   if (is_gap(aggregate)) {
-    Duration longest{};
-    Duration total{};
-    for (const auto& [span, gaps] : channel.gaps) {
-      const Gaps::Down down = gaps.read(now, final ? spans_[span].to : std::nullopt);
-      longest = std::max(longest, down.longest);
-      total += down.total;
-    }
-    const Duration down = aggregate == Aggregate::outage ? longest : total;
     reading.why = channel.whole.attempts() > 0 ? Why::none : Why::no_sample;
-    reading.measured = static_cast<double>(down.count()) / 1e6;
+    // What was not sent may have been good: only a gap that is too long even so counts.
+    const bool behind = is_behind(traits, channel.whole);
+    const auto& gaps = behind ? channel.least_gaps : channel.gaps;
+    reading.measured = read_gaps(aggregate, gaps, now, final);
+    if (behind) reading.why = Why::behind;
   } else {
     reading.measured = measure(aggregate, traits, channel.whole, all, reading);
   }
@@ -305,9 +325,11 @@ Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& ch
   certain = early.measured && early.bound &&
             stays_broken(aggregate, traits, state.part->comparison, *early.measured, *early.bound);
   if (certain) reading = early;
+  if (certain && reading.why == Why::behind) reading.why = Why::none;
   const bool judged =
       reading.why == Why::none || reading.why == Why::none_good || reading.seen.has_value();
-  if (judged && !certain && final && !covers(traits, channel.whole, all)) reading.why = Why::gap;
+  if (judged && !certain && final && !covers(traits, channel.whole, reading, all))
+    reading.why = Why::gap;
   decide(reading, Truth::broken);
   if (reading.truth == Truth::unknown) reading.note = book_.series[channel.series].last_problem;
   return reading;
@@ -353,10 +375,11 @@ Reading PhaseWatch::group_reading(Group& group, BootTime now, bool final, bool& 
   if (group.mode == Mode::slices && !group.slices.empty()) {
     const std::size_t due = final ? group.slices.size() : std::max<std::size_t>(group.judged, 1);
     share = static_cast<double>(group.known_slices) / static_cast<double>(due);
-  } else if (group.mode == Mode::moments && group.last_known) {
+  } else if (group.mode == Mode::moments && group.spoken_to) {
     const BootTime end = spans_.back().to.value_or(now);
+    const Duration longest_tail = group.speaks ? patience(group) : Duration::zero();
     const Duration tail =
-        std::clamp<Duration>(end - *group.last_known, Duration::zero(), patience(group));
+        std::clamp<Duration>(end - *group.spoken_to, Duration::zero(), longest_tail);
     share = static_cast<double>((group.known + tail).count()) /
             static_cast<double>(std::max<Duration>(length(now), 1us).count());
   }

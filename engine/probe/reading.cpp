@@ -32,6 +32,10 @@ bool is_gap(Aggregate aggregate) {
   return aggregate == Aggregate::outage || aggregate == Aggregate::downtime;
 }
 
+bool is_behind(const Traits& traits, const Tally& tally) {
+  return traits.request && tally.no_data() * 20 > tally.attempts() + tally.no_data();
+}
+
 bool is_windowed(const model::Measure& measure, const Traits& traits) {
   switch (measure.aggregate) {
     case Aggregate::success:
@@ -134,9 +138,8 @@ std::optional<double> measure(Aggregate aggregate, const Traits& traits, const T
   reading.good = tally.good();
   reading.attempts = tally.attempts();
   reading.need = std::min(minimum_samples(aggregate, traits), most_needed);
-  const std::int64_t due = tally.attempts() + tally.no_data();
   reading.seen.reset();
-  if (traits.request && tally.no_data() * 20 > due) {  // more than 5%
+  if (is_behind(traits, tally)) {
     reading.why = Why::behind;
     if (tally.attempts() >= std::max<std::int64_t>(reading.need, 1)) {
       reading.seen = seen_of(aggregate, tally);

@@ -50,6 +50,8 @@ std::int64_t minimum_samples(model::Aggregate aggregate, const Traits& traits);
 // True for aggregates of many samples; false for the latest sample and for outage, downtime.
 bool is_windowed(const model::Measure& measure, const Traits& traits);
 bool is_gap(model::Aggregate aggregate);
+// Our own sender could not keep its rate: more than 5% of these requests were not sent in time.
+bool is_behind(const Traits& traits, const Tally& tally);
 model::Unit unit_of(model::Aggregate aggregate, const Traits& traits);
 
 // The aggregate over a tally whose samples cover `length`; empty when there are too few samples.

@@ -120,8 +120,9 @@ class PhaseWatch {
     std::size_t series;
     Latest latest;
     Tally whole;
-    std::map<std::size_t, Gaps> gaps;     // by span
-    std::map<std::size_t, Tally> slices;  // by slice; those that are not judged yet
+    std::map<std::size_t, Gaps> gaps;        // by span
+    std::map<std::size_t, Gaps> least_gaps;  // had every request without data been good
+    std::map<std::size_t, Tally> slices;     // by slice; those that are not judged yet
   };
   struct PartState {
     const model::Part* part;
@@ -140,8 +141,9 @@ class PhaseWatch {
     double margin = 0;             // of `worst`: how far beyond its bound
     bool broken = false;
     std::optional<BootTime> broken_at;
-    Duration known{};  // of moments
-    std::optional<BootTime> last_known;
+    Duration known{};                   // of moments
+    std::optional<BootTime> spoken_to;  // the time up to here is accounted for
+    bool speaks = false;                // for the time from there on
   };
 
   static Mode mode_of(const model::Part& part, const Traits* traits);
@@ -153,9 +155,12 @@ class PhaseWatch {
   void feed_moment(Group& group, const Point& point, const Span& span);
   void judge_slices(Group& group, std::optional<BootTime> settled);
   Reading read_slice(PartState& state, std::size_t index, const Slice& slice) const;
+  double read_gaps(model::Aggregate aggregate, const std::map<std::size_t, Gaps>& gaps,
+                   BootTime now, bool final) const;
   Reading read_whole(const PartState& state, BootTime now, bool final, bool& certain) const;
   Reading read_whole_channel(const PartState& state, const Channel& channel, BootTime now,
                              bool final, bool& certain) const;
+  void speak(Group& group, BootTime at, const Span& span, bool known) const;
   void note(Group& group, const std::vector<Reading>& readings, BootTime at) const;
   Reading group_reading(Group& group, BootTime now, bool final, bool& certain);
   Outcome outcome(BootTime now, bool final);

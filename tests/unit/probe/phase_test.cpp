@@ -190,6 +190,35 @@ TEST(Outage, AnswersOutOfOrderCloseTheGap) {
   EXPECT_EQ(scene.end(20s, "during.0").measured_text, "900ms");
 }
 
+// A sender that was behind for nine requests of ten knows nothing of outages, good or bad.
+TEST(Outage, OfASenderThatWasBehindIsUnknown) {
+  for (const Aggregate aggregate : {outage, downtime}) {
+    Scene scene;
+    scene.experiment.during = {one(part("shop", aggregate, less_equal, 1, Unit::seconds))};
+    scene.fault();
+    int n = 0;
+    for (Duration when = 10s; when < 20s; when += 20ms) {
+      const bool sent = n++ % 10 == 0;
+      scene.sample(0, when, sent && n % 100 != 1, 10ms, 0, !sent);
+    }
+    const ConditionStatus status = scene.end(20s, "during.0");
+    EXPECT_EQ(status.truth, Truth::unknown) << status.measured_text;
+    EXPECT_THAT(status.problem, HasSubstr("could not keep its rate"));
+  }
+}
+
+TEST(Outage, ThatWasSeenBeforeTheSenderFellBehindIsBroken) {
+  Scene scene;
+  scene.experiment.during = {one(part("shop", outage, less_equal, 1, Unit::seconds))};
+  scene.fault();
+  scene.shop(10s, 12s, false);
+  scene.shop(12s, 15s, true);
+  for (Duration when = 15s; when < 20s; when += 20ms) scene.sample(0, when, false, 0ms, 0, true);
+  const ConditionStatus status = scene.end(20s, "during.0");
+  EXPECT_EQ(status.truth, Truth::broken) << status.problem;
+  EXPECT_EQ(status.measured_text, "2s");
+}
+
 // ---- slices ------------------------------------------------------------------------------------
 
 Part p95_slice() { return part("shop", p95, less_equal, 0.1, Unit::seconds, 4s); }
@@ -343,6 +372,45 @@ TEST(Gauges, MaxOverThePhase) {
   scene.queue(16s, 20s, 5);
   EXPECT_EQ(scene.end(20s, "during.0").truth, Truth::broken);
 }
+
+// Samples without data measured nothing, whatever was read in between.
+struct SparseCase {
+  const char* name;
+  Part part;
+  std::size_t sli;
+  int known_of_ten;
+  Truth truth;
+};
+class Sparse : public testing::TestWithParam<SparseCase> {};
+
+TEST_P(Sparse, CountsOnlyWhatWasMeasured) {
+  Scene scene;
+  for (model::Sli& sli : scene.experiment.slis) sli.on_no_data = model::OnNoData::inconclusive;
+  scene.experiment.during = {one(GetParam().part)};
+  scene.fault();
+  int n = 0;
+  for (Duration when = 10s; when < 40s; when += 1s) {
+    const bool no_data = n++ % 10 >= GetParam().known_of_ten;
+    scene.sample(GetParam().sli, when, !no_data, 0ms, 2, no_data);
+  }
+  const ConditionStatus status = scene.end(40s, "during.0");
+  EXPECT_EQ(status.truth, GetParam().truth) << status.problem;
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, Sparse,
+    testing::Values(SparseCase{"whole_most", part("queue", max, less, 5), 2, 9, Truth::holds},
+                    SparseCase{"whole_few", part("queue", max, less, 5), 2, 2, Truth::unknown},
+                    SparseCase{"whole_broken", part("queue", max, less, 1), 2, 2, Truth::broken},
+                    SparseCase{"slices_few", part("queue", max, less, 5, Unit::none, 10s), 2, 2,
+                               Truth::unknown},
+                    SparseCase{"value_most", part("queue", value, less, 5), 2, 9, Truth::holds},
+                    SparseCase{"value_few", part("queue", value, less, 5), 2, 5, Truth::unknown},
+                    SparseCase{"value_broken", part("queue", value, less, 1), 2, 5, Truth::broken},
+                    SparseCase{"flag_most", flag("worker"), 1, 9, Truth::holds},
+                    SparseCase{"flag_few", flag("worker"), 1, 8, Truth::unknown},
+                    SparseCase{"outage_few", part("worker", outage, less, 5, Unit::seconds), 1, 5,
+                               Truth::unknown}),
+    [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(Restarts, CountFromTheBeginningOfThePhase) {
   model::ProcessProbe process;
