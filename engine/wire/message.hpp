@@ -2,7 +2,7 @@
 //
 // Frame: u32 big-endian length, then one JSON object {"v":1,"kind":...,...}. Orders go to the
 // executor (64 KiB at most, strict: unknown kinds and members are errors), facts come back (1 MiB
-// at most, unknown members ignored). Golden files: tests/wire/v1/.
+// at most, unknown members ignored). Golden files: tests/golden/wire/v1/.
 //
 // The first frame in each direction is Hello / HelloFact. Every order carries an id; the facts that
 // answer it carry the same id in `re`. Orders are idempotent: a repeated id is answered again from
