@@ -173,6 +173,23 @@ def check_catalogue_is_not_named():
                     breach(path, number, f"engine names the fault {name}")
 
 
+def check_tests_are_run():
+    """A test that CI does not build passes for ever: scripts/test lists each, cmake each folder."""
+    path, script = ROOT / "tests/CMakeLists.txt", ROOT / "scripts/test"
+    calls = r"^ *ordeal_test\((\w+) ([^\s)]+)"
+    registered = dict(re.findall(calls, path.read_text(), re.MULTILINE))
+    listed = re.search(r"^units=\(([^)]*)\)", script.read_text(), re.MULTILINE)
+    listed = set(listed.group(1).split()) if listed else set()
+    for name in sorted(set(registered) - listed):
+        breach(script, 1, f"{name} is not in its list of units: nobody builds and runs it")
+    for name in sorted(listed - set(registered)):
+        breach(script, 1, f"{name} is in its list of units but no ordeal_test")
+    for folder in sorted((ROOT / "tests/unit").glob("*/")):
+        name = folder.relative_to(ROOT / "tests").as_posix()
+        if folder.is_dir() and name not in registered.values():
+            breach(path, 1, f"{name} is no ordeal_test")
+
+
 EDGES = read_map()
 ALLOWED = {folder: direct if direct is None else closure(direct, EDGES)
            for folder, direct in EDGES.items()}
@@ -185,6 +202,7 @@ for base in ("engine", "faults"):
         check_sizes(source, text_lines)
 check_rollback()
 check_catalogue_is_not_named()
+check_tests_are_run()
 
 for text in breaches:
     print(text)

@@ -24,12 +24,17 @@ MAP = """\
 | engine/fault | the contract | os |
 | faults/* | faults | fault |
 """
+TESTS = "  ordeal_test(unit_os unit/os os)\nordeal_test(contract contract os)\n"
+UNITS = "units=(unit_os\n  contract)\n"
 CLEAN = {
     "CMakeLists.txt": CMAKE,
     "docs/internals/map.md": MAP,
     "engine/model/value.hpp": '#include "engine/base/error.hpp"\n',
     "engine/fault/pick.cpp": '#include "engine/model/value.hpp"\n\nint pick() {\n  return 1;\n}\n',
     "faults/process/kill.cpp": '#include "engine/fault/fault.hpp"\n',
+    "tests/CMakeLists.txt": TESTS,
+    "tests/unit/os/clock_test.cpp": "",
+    "scripts/test": UNITS,
 }
 # What is planted: file, text that is added to it (or replaces it), what tidy must say.
 LONG = "int long_one() {\n" + "  step();\n" * 71 + "}\n"
@@ -55,6 +60,12 @@ PLANTED = {
                                 "engine/wire is a library but has no row"),
     "a row without a library": ("docs/internals/map.md", MAP + "| engine/wire | frames | model |\n",
                                 "engine/wire is in the map but is no library"),
+    "a test that nobody runs": ("tests/CMakeLists.txt", "ordeal_test(unit_new new os)\n",
+                                "unit_new is not in its list of units"),
+    "a unit that is no test": ("scripts/test", UNITS.replace("unit_os", "unit_os unit_old"),
+                               "unit_old is in its list of units but no ordeal_test"),
+    "a folder without a test": ("tests/unit/wire/codec_test.cpp", "int i;\n",
+                                "unit/wire is no ordeal_test"),
 }
 
 
@@ -75,8 +86,9 @@ class Tidy(unittest.TestCase):
     def test_finds_what_is_planted(self):
         for what, (name, text, said) in PLANTED.items():
             with self.subTest(what):
-                replaces = text.startswith(("ordeal_library(", "| folder"))
-                code, output = tidy({**CLEAN, name: text if replaces else CLEAN[name] + text})
+                replaces = text.startswith(("ordeal_library(", "| folder", "units="))
+                before = "" if replaces else CLEAN.get(name, "")
+                code, output = tidy({**CLEAN, name: before + text})
                 self.assertEqual(code, 1, output)
                 self.assertIn(said, output)
                 self.assertIn("tidy: 1 breach(es)", output)
