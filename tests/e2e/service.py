@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A service to break: answers every request with 200, after it has asked the service at the port
-BEHIND, if one is given, over a connection that it keeps.
-Usage: service.py PORT [ADDRESS [BEHIND]]"""
+"""A service to break: answers every request with 200. With ports BEHIND it first asks the service at
+one of them, the first that answers, over connections that it keeps; 502 when none does.
+Usage: service.py PORT [ADDRESS [BEHIND ...]]"""
 import http.client
 import http.server
 import sys
@@ -11,18 +11,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else the body waits 40 ms for the acknowledgement of the header
 
-    behind = None  # each connection has a handler, and this one of its own
+    def setup(self):
+        super().setup()
+        self.behind = {}  # each connection has a handler, and this one of its own to each port
 
-    def ask_behind(self, port):
-        self.behind = self.behind or http.client.HTTPConnection("127.0.0.1", port)
-        self.behind.request("GET", "/")
-        self.behind.getresponse().read()
+    def answers(self, port):
+        try:
+            if port not in self.behind:
+                self.behind[port] = http.client.HTTPConnection("127.0.0.1", port)
+            self.behind[port].request("GET", "/")
+            return self.behind[port].getresponse().read() == b"ok\n"
+        except (OSError, http.client.HTTPException):
+            del self.behind[port]
+            return False
 
     def do_GET(self):
-        if len(sys.argv) > 3:
-            self.ask_behind(int(sys.argv[3]))
+        ports = [int(port) for port in sys.argv[3:]]
+        well = not ports or any(self.answers(port) for port in ports)
         body = b"ok\n"
-        self.send_response(200)
+        self.send_response(200 if well else 502)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         try:

@@ -11,7 +11,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
-from harness import EndToEnd, ORDEAL, state_of, wait_until  # noqa: E402,F401
+from harness import EndToEnd, ORDEAL, answers, state_of, wait_until  # noqa: E402,F401
 
 UNITS = pathlib.Path("/etc/systemd/system")
 STATE = pathlib.Path("/var/lib/ordeal")  # the standard one: the recovery unit knows no other
