@@ -96,6 +96,35 @@ bool is_request(const Sli& sli) {
          std::holds_alternative<TcpProbe>(sli.probe) || std::holds_alternative<DnsProbe>(sli.probe);
 }
 
+std::int64_t least_samples(Aggregate aggregate, bool request,
+                           std::optional<std::int64_t> min_samples) {
+  switch (aggregate) {
+    case Aggregate::value:
+    case Aggregate::up:
+    case Aggregate::restarts:
+    case Aggregate::outage:
+    case Aggregate::downtime: return 1;
+    case Aggregate::count:
+      if (!request) return 1;  // how many processes there are now
+      break;
+    default: break;
+  }
+  if (min_samples) return *min_samples;
+  switch (aggregate) {
+    case Aggregate::success:
+    case Aggregate::error:
+    case Aggregate::p50:
+    case Aggregate::p90:
+    case Aggregate::p95: return 20;
+    case Aggregate::p99: return 100;
+    case Aggregate::p999: return 1000;
+    case Aggregate::mean: return request ? 5 : 2;
+    case Aggregate::min:
+    case Aggregate::max: return request ? 1 : 2;
+    default: return 1;
+  }
+}
+
 std::vector<const Step*> steps_of(const Experiment& experiment) {
   std::vector<const Step*> out;
   for (const MethodItem& item : experiment.method) {

@@ -187,6 +187,10 @@ Duration interval_of(const Sli& sli);
 Duration timeout_of(const Sli& sli);
 // True for http, tcp, dns: attempts that succeed or fail, with latency.
 bool is_request(const Sli& sli);
+// How many samples a window must hold before this aggregate of it is judged; `request`: of attempts
+// with latency. `min_samples` is the SLI's own number. The latest sample and gaps need but one.
+std::int64_t least_samples(Aggregate aggregate, bool request,
+                           std::optional<std::int64_t> min_samples);
 
 // ---- Method ------------------------------------------------------------------------------------
 

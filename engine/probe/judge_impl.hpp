@@ -35,7 +35,9 @@ struct Entry {
 
   // abort_if
   std::optional<AbortReason> crossed;
-  std::optional<BootTime> blind_since;  // our own sender could not keep up
+  std::optional<BootTime> blind_since;  // it could not be judged, which is unsafe
+  Duration blind_limit{};               // for so long it may be
+  std::string blind_why;
   std::optional<Nearest> nearest;
 
   // expect, wait
@@ -113,6 +115,9 @@ class Judge::Impl {
   model::ConditionStatus status_of(const Entry& entry, const std::vector<Reading>& readings,
                                    model::Truth truth, std::size_t decided_by) const;
   std::string nearest_text(const Nearest& nearest) const;
+
+  void note_blindness(Entry& entry, const std::vector<Reading>& readings, BootTime at) const;
+  bool is_guarded(std::size_t series) const;
 
   // Final verdicts (judge_final.cpp)
   model::ConditionStatus final_phase(const Entry& entry, std::vector<Span> spans) const;

@@ -16,6 +16,7 @@ using model::Truth;
 namespace {
 
 constexpr Duration kEmitAtMost = 1s;
+constexpr Duration kBehindAtMost = 3s;
 
 // A sample that only `for` needs: "every sample for 10 s, at least two of them".
 constexpr int kSamplesOfFor = 2;
@@ -225,13 +226,10 @@ void Judge::Impl::evaluate_abort(Entry& entry, BootTime at, bool new_sample) {
       entry.nearest = Nearest{reading, away, at};
     }
   }
-  const bool behind = std::any_of(readings.begin(), readings.end(), [](const Reading& reading) {
-    return reading.why == Why::behind;
-  });
-  if (truth != Truth::unknown || !behind) {
+  if (truth == Truth::unknown) {
+    note_blindness(entry, readings, at);
+  } else {
     entry.blind_since.reset();
-  } else if (!entry.blind_since) {
-    entry.blind_since = at;
   }
   if (truth == Truth::broken) {  // unknown keeps `for` running: it is unsafe
     entry.since.reset();
@@ -251,6 +249,37 @@ void Judge::Impl::evaluate_abort(Entry& entry, BootTime at, bool new_sample) {
   reason.text = crossed_text(readings);
   if (needed > Duration::zero()) reason.text += " for " + format_duration(needed);
   entry.crossed = std::move(reason);
+}
+
+// Our own sender was behind, or, with a fault active, too few samples came: a closed loop that
+// waits for its timeouts is not silent, and yet has nothing to say.
+void Judge::Impl::note_blindness(Entry& entry, const std::vector<Reading>& readings,
+                                 BootTime at) const {
+  bool blind = false;
+  for (const Reading& reading : readings) {
+    if (reading.why == Why::behind) {
+      blind = true;
+      entry.blind_limit = kBehindAtMost;
+      entry.blind_why = problem_text(reading);
+    }
+    const bool too_few = reading.why == Why::few || reading.why == Why::no_sample;
+    if (blind || !armed_ || !too_few || reading.traits == nullptr) continue;
+    for (std::size_t i = 0; i < book_.series.size(); ++i) {
+      if (&book_.series[i].traits != reading.traits || !is_guarded(i)) continue;
+      blind = true;
+      entry.blind_limit = reading.traits->grace;
+      entry.blind_why = problem_text(reading);
+    }
+  }
+  if (!blind) {
+    entry.blind_since.reset();
+  } else if (!entry.blind_since) {
+    entry.blind_since = at;
+  }
+}
+
+bool Judge::Impl::is_guarded(std::size_t series) const {
+  return series < guarded_.size() ? guarded_[series] : host_guarded_;
 }
 
 void Judge::Impl::evaluate_expect(Entry& entry, BootTime at) {
@@ -327,9 +356,8 @@ std::optional<AbortReason> Judge::Impl::silence(BootTime now) const {
   const BootTime begin = baseline_ ? baseline_->from : start_;
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const Series& series = book_.series[i];
-    const bool guarded = i < guarded_.size() ? guarded_[i] : host_guarded_;
     const BootTime last = std::max(series.last_data.value_or(begin), begin);
-    if (!guarded || now - last <= series.traits.grace) continue;
+    if (!is_guarded(i) || now - last <= series.traits.grace) continue;
     reason.text = fmt::format("no data of {} for {}, allowed {}", series.traits.name,
                               format_short(now - last), format_duration(series.traits.grace));
     if (!series.last_problem.empty()) reason.text += ": " + series.last_problem;
@@ -341,10 +369,10 @@ std::optional<AbortReason> Judge::Impl::silence(BootTime now) const {
     return reason;
   }
   for (const Entry& entry : entries_) {
-    if (!entry.blind_since || now - *entry.blind_since <= 3s) continue;
+    if (!entry.blind_since || now - *entry.blind_since <= entry.blind_limit) continue;
     reason.condition = entry.info.id;
-    reason.text = fmt::format("{} could not be judged for {}: ordeal could not keep its rate",
-                              entry.info.text, format_short(now - *entry.blind_since));
+    reason.text = fmt::format("{} could not be judged for {}: {}", entry.info.text,
+                              format_short(now - *entry.blind_since), entry.blind_why);
     return reason;
   }
   return std::nullopt;

@@ -10,24 +10,6 @@ using model::Comparison;
 using model::Truth;
 using model::Unit;
 
-std::int64_t minimum_samples(Aggregate aggregate, const Traits& traits) {
-  if (traits.min_samples) return *traits.min_samples;
-  switch (aggregate) {
-    case Aggregate::success:
-    case Aggregate::error:
-    case Aggregate::failures: return 20;
-    case Aggregate::mean: return traits.request ? 5 : 2;
-    case Aggregate::min:
-    case Aggregate::max: return traits.request ? 1 : 2;
-    case Aggregate::p50:
-    case Aggregate::p90:
-    case Aggregate::p95: return 20;
-    case Aggregate::p99: return 100;
-    case Aggregate::p999: return 1000;
-    default: return 1;
-  }
-}
-
 bool is_gap(Aggregate aggregate) {
   return aggregate == Aggregate::outage || aggregate == Aggregate::downtime;
 }
@@ -137,7 +119,8 @@ std::optional<double> measure(Aggregate aggregate, const Traits& traits, const T
                               Duration length, Reading& reading, std::int64_t most_needed) {
   reading.good = tally.good();
   reading.attempts = tally.attempts();
-  reading.need = std::min(minimum_samples(aggregate, traits), most_needed);
+  reading.need =
+      std::min(model::least_samples(aggregate, traits.request, traits.min_samples), most_needed);
   reading.seen.reset();
   if (is_behind(traits, tally)) {
     reading.why = Why::behind;

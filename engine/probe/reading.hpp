@@ -45,8 +45,6 @@ struct Reading {
   std::string note;  // what the probe said
 };
 
-// How many samples a window must hold to be judged by this aggregate.
-std::int64_t minimum_samples(model::Aggregate aggregate, const Traits& traits);
 // True for aggregates of many samples; false for the latest sample and for outage, downtime.
 bool is_windowed(const model::Measure& measure, const Traits& traits);
 bool is_gap(model::Aggregate aggregate);

@@ -30,9 +30,14 @@ bool is_latency(Aggregate aggregate) {
   return aggregate >= Aggregate::mean && aggregate <= Aggregate::p999;
 }
 
-// "every 5s", "20/s"
+// "every 5s", "20/s", "concurrency: 8 while every request waits for its timeout, 2s"
 std::string pace(const model::Sli& sli) {
   const Duration interval = model::interval_of(sli);
+  if (is_closed_loop(sli)) {
+    return fmt::format("concurrency: {} while every request waits for its timeout, {}",
+                       std::get<model::HttpProbe>(sli.probe).concurrency,
+                       format_duration(model::timeout_of(sli)));
+  }
   if (!model::is_request(sli)) return "every " + format_duration(interval);
   return fmt::format("{:.4g}/s", 1e6 / static_cast<double>(interval.count()));
 }
@@ -58,8 +63,9 @@ struct Use {
   // No promise can be made about a closed loop.
   bool counted() const { return sli == nullptr || !is_closed_loop(*sli); }
   std::int64_t least() const {
-    if (sli != nullptr) return least_samples(part.measure.aggregate, *sli);
-    return part.measure.aggregate == Aggregate::value ? 1 : 2;
+    const bool request = sli != nullptr && model::is_request(*sli);
+    return model::least_samples(part.measure.aggregate, request,
+                                sli != nullptr ? sli->min_samples : std::nullopt);
   }
 };
 
@@ -206,6 +212,13 @@ class Checks {
   }
 
   // ---- Windows
+  // A closed loop has fewest samples when nothing answers, and then abort_if is there to see it.
+  bool must_see_a_hang(const Use& use) const {
+    const Aggregate aggregate = use.part.measure.aggregate;
+    return use.written.list == List::abort_if && use.sli != nullptr &&
+           (aggregate == Aggregate::success || aggregate == Aggregate::error);
+  }
+
   // The phase over which a part without `over` is judged; 0 when it is not judged so.
   Duration phase_of(const Use& use) const {
     if (use.written.list == List::steady_state) return experiment_.baseline;
@@ -224,7 +237,8 @@ class Checks {
     }
     const Duration window =
         use.part.over.value_or(use.written.list == List::during ? phase : Duration::zero());
-    if (use.part.flag || window == Duration::zero() || !use.counted()) return;
+    if (use.part.flag || window == Duration::zero()) return;
+    if (!use.counted() && !must_see_a_hang(use)) return;
     const std::int64_t samples = samples_in(window, use.interval());
     const std::int64_t least = use.least();
     const std::string measure = measure_text(use.part.measure);

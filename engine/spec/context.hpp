@@ -85,8 +85,6 @@ std::optional<model::Roll> read_roll(Context& context, const Node& node);
 // engine/spec/checks.cpp: what needs the whole file: lengths, samples, budgets, lints.
 void check_experiment(Context& context, const Node& root);
 
-// How many samples a window needs before it is judged.
-std::int64_t least_samples(model::Aggregate aggregate, const model::Sli& sli);
 // "shop.p95", "host.cpu"
 std::string measure_text(const model::Measure& measure);
 

@@ -373,22 +373,6 @@ std::string measure_text(const model::Measure& measure) {
          to_string(*measure.host_value);
 }
 
-std::int64_t least_samples(model::Aggregate aggregate, const model::Sli& sli) {
-  using enum Aggregate;
-  const bool gauge = !model::is_request(sli);
-  const bool judged_once = aggregate == value || aggregate == up || aggregate == restarts ||
-                           aggregate == outage || aggregate == downtime || aggregate == failures ||
-                           aggregate == count;
-  if (judged_once) return 1;
-  if (sli.min_samples) return *sli.min_samples;
-  if (aggregate == success || aggregate == error) return 20;
-  if (aggregate >= p50 && aggregate <= p95) return 20;
-  if (aggregate == p99) return 100;
-  if (aggregate == p999) return 1000;
-  if (gauge) return 2;
-  return aggregate == mean ? 5 : 1;
-}
-
 std::optional<model::Condition> read_one_condition(Context& context, const Node& node, List list,
                                                    std::optional<Duration> active) {
   if (node.broken) return std::nullopt;

@@ -55,15 +55,65 @@ TEST(AbortIf, SamplesBeforeTheWarmUpDoNotCount) {
   EXPECT_FALSE(scene.abort);
 }
 
-TEST(AbortIf, RefusedWithTooFewSamplesStaysUnknown) {
+TEST(AbortIf, WithTooFewSamplesForLongerThanTheGraceIsNoData) {
   Scene scene;
   scene.experiment.slis[0].min_samples = 200;  // the window holds 150
   scene.experiment.abort_if = {one(success_below_80())};
   scene.fault();
-  scene.shop(10s, 14s, false);
+  scene.shop(10s, 12900ms, false);
   EXPECT_FALSE(scene.abort);
   EXPECT_EQ(scene.last("abort_if.0").truth, Truth::unknown);
   EXPECT_EQ(scene.last("abort_if.0").problem, "150 of 200 samples");
+  scene.shop(12900ms, 13100ms, false);
+  ASSERT_TRUE(scene.abort);
+  EXPECT_EQ(scene.abort->cause, model::AbortCause::no_data);
+  EXPECT_THAT(scene.abort->text, HasSubstr("150 of 200 samples"));
+}
+
+// Eight connections that all wait for a timeout of 2 s are never silent, and never 20 samples in 3 s.
+void hang(Scene& scene) {
+  model::HttpProbe http;
+  http.concurrency = 8;
+  http.timeout = 2s;
+  scene.experiment.slis[0].probe = http;
+  scene.experiment.abort_if = {one(success_below_80())};
+  scene.fault();
+  for (int i = 0; i < 200; ++i) scene.sample(0, 10s, true);  // as fast as it was, so far
+  for (Duration when = 10010ms; when < 30s; when += 2s) {
+    scene.idle(when, when + 2s);
+    for (int i = 0; i < 8; ++i) scene.sample(0, when, false, 2s);
+  }
+}
+
+TEST(AbortIf, AClosedLoopThatHangsIsNoData) {
+  Scene scene;
+  hang(scene);
+  ASSERT_TRUE(scene.abort);
+  EXPECT_EQ(scene.abort->cause, model::AbortCause::no_data);
+  EXPECT_THAT(scene.abort->text, HasSubstr("of 20 samples"));
+  // The healthy answers have left the window at 13 s; grace is 4 s.
+  EXPECT_GT(*scene.aborted_at, 16s);
+  EXPECT_LT(*scene.aborted_at, 18s);
+}
+
+TEST(AbortIf, AClosedLoopThatHangsGoesOnWhenNoDataIsInconclusive) {
+  Scene scene;
+  scene.experiment.slis[0].on_no_data = model::OnNoData::inconclusive;
+  hang(scene);
+  EXPECT_FALSE(scene.abort);
+}
+
+TEST(AbortIf, ThreeFailuresAreEnoughToCountThree) {
+  Scene scene;
+  model::TcpProbe tcp;
+  tcp.rate = 1;
+  scene.experiment.slis[0].probe = tcp;
+  scene.experiment.abort_if = {one(part("shop", failures, greater_equal, 3, Unit::none, 10s))};
+  scene.fault();
+  for (Duration when = 10s; when < 20s; when += 1s) scene.sample(0, when, false);
+  ASSERT_TRUE(scene.abort);
+  EXPECT_EQ(scene.abort->cause, model::AbortCause::threshold);
+  EXPECT_EQ(*scene.aborted_at, 12010ms);
 }
 
 TEST(AbortIf, TimeoutsCountWhenTheyTimeOut) {

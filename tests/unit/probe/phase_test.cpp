@@ -104,6 +104,17 @@ TEST(During, NinePartsOfTenMustBeMeasured) {
   }
 }
 
+TEST(During, NoFailureOfFifteenIsNone) {
+  Scene scene;
+  model::TcpProbe tcp;
+  tcp.rate = 1;
+  scene.experiment.slis[0].probe = tcp;
+  scene.experiment.during = {one(part("shop", failures, equal, 0))};
+  scene.fault();
+  for (Duration when = 10s; when < 25s; when += 1s) scene.sample(0, when, true);
+  EXPECT_EQ(scene.end(25s, "during.0").truth, Truth::holds);
+}
+
 TEST(During, WithoutSamplesIsUnknown) {
   Scene scene;
   scene.experiment.during = {one(part("shop", success, greater_equal, 99, Unit::percent))};

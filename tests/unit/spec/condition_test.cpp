@@ -176,6 +176,14 @@ constexpr ListRow kInLists[] = {
     {"steady_state", "shop.success >= 99% within 10s", "`within` is not used in steady_state"},
     {"abort_if", "shop.success < 80%", "shop.success needs `over`, such as `over 5s`"},
     {"abort_if", "shop.failures > 100", ""},
+    {"abort_if", "few.failures > 3 over 15s", ""},
+    {"abort_if", "few.failures > 3 over 10s",
+     "few.failures has 10 samples in 10s (1/s), 12 are needed: over 12s"},
+    {"abort_if", "loop.success < 80% over 5s", ""},
+    {"abort_if", "loop.p95 > 1s over 3s", ""},
+    {"abort_if", "loop.success < 80% over 3s",
+     "loop.success has 12 samples in 3s (concurrency: 8 while every request waits for its timeout, "
+     "2s), 20 are needed: over 5s"},
     {"abort_if", "host.memory_available < 5%", ""},
     {"abort_if", "host.cpu.max > 95%", "host.cpu.max needs `over`, such as `over 5s`"},
     {"abort_if", "host.cpu.max > 95% over 5s", ""},
@@ -256,6 +264,8 @@ std::string around(const std::string& list, const std::string& text) {
       "version: 1\nname: x\nhypothesis: y\nslis:\n"
       "  shop: { http: { url: 'http://127.0.0.1/', rate: 50/s } }\n"
       "  slow: { http: { url: 'http://127.0.0.1/', rate: 2/s } }\n"
+      "  loop: { http: { url: 'http://127.0.0.1/', concurrency: 8, timeout: 2s } }\n"
+      "  few: { http: { url: 'http://127.0.0.1/', rate: 1/s }, min_samples: 12 }\n"
       "  queue: { exec: { argv: [/bin/depth] } }\n"
       "  lag: { exec: { argv: [/bin/lag], unit: ms } }\n"
       "  job: { exec: { argv: [/bin/job], mode: ok } }\n"
