@@ -192,4 +192,14 @@ Gaps::Down Gaps::read(BootTime now, std::optional<BootTime> end) const {
   return state.down;
 }
 
+Gaps::Down Gaps::read_from(BootTime from) const {
+  State state;
+  state.last_good = from;
+  auto item = std::lower_bound(items_.begin(), items_.end(), from,
+                               [](const auto& earlier, BootTime at) { return earlier.first < at; });
+  for (; item != items_.end(); ++item) fold(state, *item);
+  if (state.last_failed) close(state, *state.last_failed);
+  return state.down;
+}
+
 }  // namespace ordeal::probe

@@ -112,6 +112,8 @@ class Gaps {
   // `end`: the phase is over, and a stretch that is still open ends there. Without it an open
   // stretch counts up to the last sample that failed.
   Down read(BootTime now, std::optional<BootTime> end) const;
+  // The same without an end, as if the first sample had been due at `from`.
+  Down read_from(BootTime from) const;
 
  private:
   struct State {

@@ -71,7 +71,7 @@ TrailingWatch::Channel& TrailingWatch::channel_of(PartState& state, std::size_t 
   }
   const model::Part& part = *state.part;
   const Traits& traits = book_.series[series].traits;
-  Channel channel{series, {}, {}, {}, {}};
+  Channel channel{series, {}, {}, {}, {}, {}};
   switch (kind_of(part, traits, setup_.default_window.has_value())) {
     case PartKind::window: {
       const Duration length = part.over ? *part.over : *setup_.default_window;
@@ -79,7 +79,12 @@ TrailingWatch::Channel& TrailingWatch::channel_of(PartState& state, std::size_t 
       break;
     }
     case PartKind::since: channel.since.emplace(tally_for(part, traits)); break;
-    case PartKind::gap: channel.gaps.emplace(since_, traits.interval, traits.timeout); break;
+    case PartKind::gap:
+      channel.gaps.emplace(since_, traits.interval, traits.timeout);
+      if (setup_.default_window) {
+        channel.window.emplace(*setup_.default_window, setup_.floor, tally_for(part, traits));
+      }
+      break;
     case PartKind::latest:
       for (const Point& point : book_.series[series].log) {
         if (!point.no_data && point.scheduled < since_)
@@ -98,16 +103,17 @@ bool TrailingWatch::feed(std::size_t series, const Point& point) {
     read = true;
     if (point.scheduled < setup_.floor) continue;
     Channel& channel = channel_of(state, series);
-    if (channel.window) {
-      channel.window->add(point);
-    } else if (channel.since) {
+    if (channel.window) channel.window->add(point);
+    if (channel.since) {
       if (point.scheduled >= since_) channel.since->add(point);
     } else if (channel.gaps) {
       if (point.scheduled >= since_ && !point.no_data) {
         channel.gaps->add(point.scheduled, point.good);
       }
-    } else {
+    } else if (!channel.window) {
       channel.latest.point = point;
+      const bool counts = state.part->measure.aggregate == Aggregate::restarts;
+      if (counts && setup_.default_window && !point.no_data) channel.recent.push_back(point);
       if (!point.no_data && !channel.latest.restarts_base) {
         channel.latest.restarts_base = point.restarts;
       }
@@ -140,34 +146,57 @@ Truth TrailingWatch::against() const {
   return setup_.list == ConditionList::abort_if ? Truth::holds : Truth::broken;
 }
 
+void TrailingWatch::read_window(Reading& reading, Channel& channel, BootTime now) const {
+  const Traits& traits = *reading.traits;
+  channel.window->trim(now);
+  const Duration length = channel.window->length();
+  // A window that nobody wrote (recovery's hold) cannot ask for more than it can hold.
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  if (!reading.part->over) most = std::max<std::int64_t>(1, length * 9 / 10 / traits.interval);
+  reading.measured = measure(reading.part->measure.aggregate, traits, channel.window->tally(),
+                             length, reading, most);
+  if (!channel.window->full(now)) reading.why = Why::not_full;
+}
+
+// Whether a stretch is over is only known while samples keep coming. In recovery only the hold
+// counts: a service that needed long to come back would else never be well.
+void TrailingWatch::read_gaps(Reading& reading, Channel& channel, BootTime now) const {
+  const Series& series = book_.series[channel.series];
+  Gaps::Down down;
+  if (setup_.default_window) {
+    down = channel.gaps->read_from(std::max(since_, now - *setup_.default_window));
+  } else {
+    down = channel.gaps->read(now, std::nullopt);
+  }
+  const bool longest = reading.part->measure.aggregate == Aggregate::outage;
+  reading.measured = static_cast<double>((longest ? down.longest : down.total).count()) / 1e6;
+  const bool fresh = series.last_data && now - *series.last_data <= series.traits.grace;
+  reading.why = fresh ? Why::none : Why::silent;
+  if (!channel.window) return;
+  channel.window->trim(now);
+  if (is_behind(series.traits, channel.window->tally())) reading.why = Why::behind;
+}
+
 Reading TrailingWatch::read_channel(const PartState& state, Channel& channel, BootTime now) {
   const Series& series = book_.series[channel.series];
   Reading reading;
   reading.part = state.part;
   reading.traits = &series.traits;
   set_bound(reading, book_, channel.series);
-  const Aggregate aggregate = state.part->measure.aggregate;
-  if (channel.window) {
-    channel.window->trim(now);
-    const Tally& tally = channel.window->tally();
-    const Duration length = channel.window->length();
-    // A window that nobody wrote (recovery's hold) cannot ask for more than it can hold.
-    std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    if (!state.part->over)
-      most = std::max<std::int64_t>(1, length * 9 / 10 / series.traits.interval);
-    reading.measured = measure(aggregate, series.traits, tally, length, reading, most);
-    if (!channel.window->full(now)) reading.why = Why::not_full;
+  if (channel.gaps) {
+    read_gaps(reading, channel, now);
+  } else if (channel.window) {
+    read_window(reading, channel, now);
   } else if (channel.since) {
     const Duration length = std::max<Duration>(now - since_, 1us);
-    reading.measured = measure(aggregate, series.traits, *channel.since, length, reading, 1);
-  } else if (channel.gaps) {
-    // Whether a stretch is over is only known while samples keep coming.
-    const Gaps::Down down = channel.gaps->read(now, std::nullopt);
-    const Duration length = aggregate == Aggregate::outage ? down.longest : down.total;
-    reading.measured = static_cast<double>(length.count()) / 1e6;
-    reading.why = series.last_data && now - *series.last_data <= series.traits.grace ? Why::none
-                                                                                     : Why::silent;
+    reading.measured =
+        measure(state.part->measure.aggregate, series.traits, *channel.since, length, reading, 1);
   } else {
+    const Duration window = setup_.default_window.value_or(Duration::zero());
+    while (!channel.recent.empty() && channel.recent.front().scheduled <= now - window) {
+      channel.latest.restarts_base = channel.recent.front().restarts;
+      channel.recent.pop_front();
+    }
     read_latest(reading, channel.latest, now);
     if (reading.part->flag) return reading;
   }
@@ -201,6 +230,8 @@ const std::vector<Reading>& TrailingWatch::read(BootTime now) {
 Duration TrailingWatch::longest_window() const {
   Duration longest{};
   for (const PartState& state : parts_) {
+    const bool restarts = state.part->measure.aggregate == Aggregate::restarts;
+    if (restarts && setup_.default_window) longest = std::max(longest, *setup_.default_window);
     for (const Channel& channel : state.channels) {
       if (channel.window) longest = std::max(longest, channel.window->length());
     }

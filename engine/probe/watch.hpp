@@ -2,6 +2,7 @@
 // (steady_state, during).
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,6 +61,7 @@ class TrailingWatch {
     std::optional<Tally> since;
     std::optional<Gaps> gaps;
     Latest latest;
+    std::deque<Point> recent;  // of restarts in the default window
   };
   struct PartState {
     const model::Part* part;
@@ -67,6 +69,8 @@ class TrailingWatch {
   };
 
   Channel& channel_of(PartState& state, std::size_t series);
+  void read_window(Reading& reading, Channel& channel, BootTime now) const;
+  void read_gaps(Reading& reading, Channel& channel, BootTime now) const;
   Reading read_channel(const PartState& state, Channel& channel, BootTime now);
   Reading read_part(PartState& state, BootTime now);
   model::Truth against() const;

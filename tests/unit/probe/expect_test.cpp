@@ -313,6 +313,53 @@ TEST(Recovery, AnInterruptionStartsItAgain) {
   EXPECT_EQ(scene.judge->recovered(at(30500ms)), 5s);
 }
 
+TEST(Recovery, GapsBeforeTheHoldAreForgotten) {
+  for (const Aggregate aggregate : {outage, downtime}) {
+    Scene scene;
+    scene.experiment.steady_state = {one(part("shop", aggregate, less_equal, 1, Unit::seconds))};
+    scene.fault();
+    scene.judge->begin_recovery(at(20s));
+    scene.shop(20s, 23s, false);
+    scene.shop(23s, 26s, true);
+    EXPECT_FALSE(scene.judge->recovered(at(26s)));
+    scene.shop(26s, 29s, true);
+    const auto after = scene.judge->recovered(at(29s));
+    ASSERT_TRUE(after);
+    // All but the last second of the outage is before the good stretch.
+    EXPECT_NEAR(static_cast<double>(after->count()), 2e6, 0.1e6);
+  }
+}
+
+TEST(Recovery, GapsOfASenderThatIsBehindAreUnknown) {
+  Scene scene;
+  scene.experiment.steady_state = {one(part("shop", outage, less_equal, 1, Unit::seconds))};
+  scene.fault();
+  scene.judge->begin_recovery(at(20s));
+  int n = 0;
+  for (Duration when = 20s; when < 30s; when += 20ms) {
+    const bool sent = n++ % 10 == 0;
+    scene.sample(0, when, sent, 10ms, 0, !sent);
+  }
+  EXPECT_FALSE(scene.judge->recovered(at(30s)));
+}
+
+TEST(Recovery, RestartsBeforeTheHoldAreForgotten) {
+  Scene scene;
+  scene.experiment.slis[1].probe = model::ProcessProbe{};
+  scene.experiment.steady_state = {one(part("worker", restarts, equal, 0))};
+  scene.start();
+  scene.judge->begin_baseline(at(0s));
+  for (Duration when = 0s; when < 10s; when += 1s) scene.restarts(when, 2);
+  ASSERT_TRUE(scene.judge->end_baseline(at(10s)).has_value());
+  scene.begin_fault();
+  scene.judge->begin_recovery(at(20s));
+  for (Duration when = 20s; when < 23s; when += 1s) scene.restarts(when, 2);
+  for (Duration when = 23s; when < 27s; when += 1s) scene.restarts(when, 3);
+  EXPECT_FALSE(scene.judge->recovered(at(27s)));
+  for (Duration when = 27s; when < 30s; when += 1s) scene.restarts(when, 3);
+  EXPECT_TRUE(scene.judge->recovered(at(30s)));
+}
+
 TEST(Recovery, SilenceIsNotRecovery) {
   Scene scene;
   scene.experiment.steady_state = {one(part("shop", success, greater_equal, 99, Unit::percent))};
