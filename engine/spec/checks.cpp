@@ -16,6 +16,7 @@ using model::Comparison;
 
 constexpr Duration kShortestBaseline = 10s;
 constexpr Duration kShortestHold = 5s;
+constexpr Duration kAfterTimeout = 1s;
 constexpr Duration kDefaultRecovery = 30s;
 constexpr std::int64_t kBaselineRequests = 20;
 constexpr std::int64_t kBaselineReadings = 5;
@@ -326,6 +327,17 @@ class Checks {
     return rounded_up(out);
   }
 
+  // A window counts what has completed: a request that hangs is seen when it has timed out.
+  Duration answered_hold() const {
+    Duration out{};
+    for (const Use& use : uses_) {
+      const bool requests = use.sli != nullptr && model::is_request(*use.sli);
+      if (use.written.list != List::steady_state || !requests) continue;
+      out = std::max(out, model::timeout_of(*use.sli) + kAfterTimeout);
+    }
+    return rounded_up(out);
+  }
+
   void recovery() {
     const Node* node = value("recovery");
     model::Recovery& recovery = experiment_.recovery;
@@ -333,12 +345,18 @@ class Checks {
     const bool has_within = recovery.within > Duration::zero();
     if (node != nullptr && (!has_within || (has_hold && recovery.hold == Duration::zero()))) return;
     const Duration least = least_hold();
-    if (!has_hold) recovery.hold = std::max(kShortestHold, least);
+    const Duration answered = answered_hold();
+    if (!has_hold) recovery.hold = std::max({kShortestHold, least, answered});
     if (node == nullptr) recovery.within = std::max(kDefaultRecovery, 2 * recovery.hold);
     if (has_hold && recovery.hold < least) {
       context_.problems.error(node->find("hold")->value.place,
                               fmt::format("hold: steady_state needs {} before it can be judged",
                                           format_duration(least)));
+    } else if (has_hold && recovery.hold < answered) {
+      context_.problems.error(
+          node->find("hold")->value.place,
+          fmt::format("hold: {} ends before requests that hang have timed out: hold: {}",
+                      format_duration(recovery.hold), format_duration(answered)));
     } else if (recovery.hold > recovery.within) {
       context_.problems.error(
           node->place, fmt::format("recovery: {} is shorter than the hold, {}{}",

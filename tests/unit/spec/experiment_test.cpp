@@ -66,6 +66,17 @@ TEST(Experiment, BaselineIsAsLongAsItsDataNeeds) {
             "test.yaml:8:11: lag has 4 samples in 20s (every 5s), 5 are needed: baseline: 25s\n");
 }
 
+TEST(Experiment, HoldsUntilRequestsThatHangHaveTimedOut) {
+  const std::string slow =
+      "version: 1\nname: x\nhypothesis: y\nabort_if: none\nsteady_state: [ api.success >= 99% ]\n"
+      "slis: { api: { http: { url: 'http://127.0.0.1/', timeout: 10s } } }\n" +
+      kMethod;
+  EXPECT_EQ(read(slow).recovery.hold, 11s);
+  EXPECT_EQ(read(slow + "recovery: { within: 30s, hold: 11s }\n").recovery.hold, 11s);
+  EXPECT_EQ(told(slow + "recovery: { within: 30s, hold: 10s }\n"),
+            "test.yaml:8:32: hold: 10s ends before requests that hang have timed out: hold: 11s\n");
+}
+
 TEST(Experiment, NormalisesParameters) {
   EXPECT_EQ(with_of("fault: network.delay, with: { latency: 1.5ms, local_port: [80, '8000-8010'], "
                     "remote_ip: ['::1', 10.0.0.0/24, 10.1.2.3], protocol: tcp }"),
