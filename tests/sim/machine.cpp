@@ -370,6 +370,9 @@ void furnish(Machine& machine) {
   shop.count = 3;
   shop.ports = {8080};
   machine.add_service(shop);
+  Cgroup& limited = machine.cgroups["/system.slice/shop.service"];
+  limited.cpu_limit = percent(200);
+  limited.memory_limit = Bytes{1 << 30};
   Service db;
   db.name = "postgres";
   db.unit = "db.service";
@@ -380,6 +383,7 @@ void furnish(Machine& machine) {
   jobs.name = "jobs";
   jobs.count = 2;
   jobs.restart_after = 500ms;
+  jobs.ignores_term = true;
   machine.add_service(jobs);
   Flow clients;
   clients.local_port = 8080;

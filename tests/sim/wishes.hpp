@@ -1,5 +1,5 @@
-// Steps that make sense on the furnished machine (furnish in machine.hpp), at least one for every
-// fault of the catalogue: what the campaign and the contract tests ask for.
+// Steps that make sense on the furnished machine (furnish in machine.hpp), one for every way
+// in which a fault of the catalogue does its work: what the campaign and the contract tests ask for.
 #pragma once
 
 #include <span>

@@ -1,7 +1,6 @@
 #include "tests/sim/campaign/config.hpp"
 
 #include "engine/base/text.hpp"
-#include "tests/sim/wishes.hpp"
 
 namespace ordeal::sim {
 namespace {
@@ -114,24 +113,12 @@ Config make_config(std::uint64_t seed) {
   return out;
 }
 
-Config make_config_of(const std::string& fault) {
+Config make_config_of(const Wish& wish) {
   Config out;
-  out.faults = {fault};
+  out.faults = {wish.fault};
   out.lease = 2s;
   out.renew = 500ms;
-  for (const Wish& wish : wishes()) {
-    if (wish.fault != fault) continue;
-    out.yaml = experiment_yaml(step_yaml(wish, 2s, "  "));
-    break;
-  }
-  return out;
-}
-
-std::vector<std::string> known_faults() {
-  std::vector<std::string> out;
-  for (const Wish& wish : wishes()) {
-    if (out.empty() || out.back() != wish.fault) out.emplace_back(wish.fault);
-  }
+  out.yaml = experiment_yaml(step_yaml(wish, 2s, "  "));
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "engine/executor/executor.hpp"
 #include "engine/run/run.hpp"
 #include "tests/sim/machine.hpp"
+#include "tests/sim/wishes.hpp"
 
 namespace ordeal::sim {
 
@@ -87,14 +88,11 @@ struct Config {
 };
 
 Config make_config(std::uint64_t seed);
-// The fault alone, for the enumeration of points.
-Config make_config_of(const std::string& fault);
+// The step alone, for the enumeration of points.
+Config make_config_of(const Wish& wish);
 std::string describe(const Config& config);
 executor::PlantedBugs bugs_of(Plant plant);
 // A part of what the judge says that the bug is planted for.
 const char* objection_to(Plant plant);
-
-// The faults that the campaign knows how to ask for: all of the catalogue's.
-std::vector<std::string> known_faults();
 
 }  // namespace ordeal::sim
