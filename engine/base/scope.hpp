@@ -11,14 +11,10 @@ class [[nodiscard]] ScopeGuard {
   explicit ScopeGuard(F action) : action_(std::move(action)) {}
   ScopeGuard(const ScopeGuard&) = delete;
   ScopeGuard& operator=(const ScopeGuard&) = delete;
-  ~ScopeGuard() {
-    if (armed_) action_();
-  }
-  void dismiss() { armed_ = false; }
+  ~ScopeGuard() { action_(); }
 
  private:
   F action_;
-  bool armed_ = true;
 };
 
 }  // namespace ordeal
