@@ -102,11 +102,12 @@ class Writer {
   std::vector<std::string> written_;
 };
 
-void tell_github(const std::vector<FileOutcome>& outcomes) {
+// GitHub reads both streams; under `--output json` stdout is for events alone.
+void tell_github(const std::vector<FileOutcome>& outcomes, bool on_stdout) {
   for (const FileOutcome& one : outcomes) {
     const auto lines =
         one.not_run ? report::to_annotations(*one.not_run) : report::to_annotations(one.report);
-    for (const std::string& line : lines) fmt::print("{}\n", line);
+    for (const std::string& line : lines) fmt::print(on_stdout ? stdout : stderr, "{}\n", line);
   }
   const std::string summary = environment("GITHUB_STEP_SUMMARY");
   if (summary.empty()) return;
@@ -137,8 +138,9 @@ FileOutcome left_out(const Options& options, const std::string& user, report::No
 void write_reports(const Options& options, const std::vector<FileOutcome>& outcomes) {
   Writer writer(options, outcomes);
   for (const auto& [kind, path] : options.reports) writer.write(kind, path);
-  writer.say(options.output != Output::json);
-  if (environment("GITHUB_ACTIONS") == "true") tell_github(outcomes);
+  const bool on_stdout = options.output != Output::json;
+  writer.say(on_stdout);
+  if (environment("GITHUB_ACTIONS") == "true") tell_github(outcomes, on_stdout);
 }
 
 }  // namespace ordeal::cli
