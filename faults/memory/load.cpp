@@ -208,6 +208,11 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   change.summary = summary_of(parameters, base, wanted, reserve);
   change.apply = helper_of(mark, parameters, base, wanted, reserve);
   change.undos.push_back(model::KillHelper{mark});
+  if (base.cgroup) {
+    // systemd stops a unit when the kernel had to kill in it, our helper too (OOMPolicy=stop).
+    change.undos.push_back(model::StartUnit{*context.request.target.unit});
+    out.claims.push_back({"unit", *context.request.target.unit});
+  }
   out.summary.push_back(change.summary);
   out.summary.push_back(parameters.oom == Oom::stressor
                             ? "when memory runs out, the kernel kills our process first"

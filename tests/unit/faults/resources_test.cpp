@@ -167,6 +167,16 @@ TEST_F(MemoryLoadInAUnit, OomTargetSparesTheStressor) {
   EXPECT_GT(effects_of<model::MemoryHeld>(step).at(0).by, 20s);
 }
 
+// systemd stops a unit in which the kernel had to kill.
+TEST_F(MemoryLoadInAUnit, TheUnitIsStartedAgain) {
+  for (const char* oom : {"target", "stressor"}) {
+    const auto step = bench.planned(memory::load(), with(R"({"ppm": 100000})", oom));
+    ASSERT_THAT(undos_of<model::StartUnit>(step), SizeIs(1));
+    EXPECT_EQ(undos_of<model::StartUnit>(step)[0].unit, "shop.service");
+    EXPECT_THAT(claims_of(step), Contains("unit shop.service"));
+  }
+}
+
 TEST_F(MemoryLoadInAUnit, OomStressorMustFitIntoTheLimit) {
   EXPECT_THAT(bench.refusal(memory::load(), with(R"({"ppm": 1000000})", "stressor")),
               HasSubstr("our process would be killed"));
