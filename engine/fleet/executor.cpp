@@ -16,7 +16,7 @@ constexpr Duration kAnswerTime = 10s;
 // A revert may wait for services to start (rank 5) and for processes to come back (rank 6).
 constexpr Duration kRevertTime = 90s;
 // How long the keeper may take to put back what a dead worker left, and to say so.
-constexpr Duration kKeeperTime = 8s;
+constexpr Duration kKeeperTime = 45s;
 constexpr std::size_t kReadSize = 64u << 10;
 constexpr std::string_view kKeeperPrefix = "{\"keeper\":";
 

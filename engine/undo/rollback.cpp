@@ -8,6 +8,7 @@ namespace ordeal::undo {
 namespace {
 
 constexpr int kLastRank = 6;
+constexpr int kServices = 5;  // from here on what was stopped is started, and looked for
 constexpr int kLookTries = 5;
 
 // One undo of one step.
@@ -133,6 +134,9 @@ class Rollback {
   }
 
   Task<void> run_rank(std::size_t step, int rank) {
+    if (rank >= kServices && settled_.insert(step).second) {
+      co_await wait_for_dying(host_, steps_[step].undos);
+    }
     for (const Item& item : items_of(steps_[step], rank)) {
       if (stop_) co_return;
       listener_.trying(*item.step, item.index);
@@ -151,6 +155,7 @@ class Rollback {
   std::vector<std::vector<Outcome>> outcomes_;
   std::vector<bool> told_;
   std::set<std::pair<const StepUndos*, std::size_t>> failed_;
+  std::set<std::size_t> settled_;  // steps whose processes have had their time to end
   bool stop_ = false;
 };
 

@@ -199,12 +199,15 @@ Task<Attempt> attempt(os::Host& host, model::ExpectProcesses undo) {
       continue;
     }
     std::int64_t count = 0;
+    std::int64_t survivors = 0;
     const bool survived = host.clock().now() >= begun + std::min(kDying, undo.within);
     for (const model::ProcessInfo& process : found.value()) {
       const auto killed = std::find(undo.killed.begin(), undo.killed.end(), process.id);
       if (killed == undo.killed.end() || survived) ++count;
+      if (killed != undo.killed.end() && survived) ++survivors;
     }
     text = fmt::format("{} of {} are back", count, undo.count);
+    if (survivors > 0) text += fmt::format(", {} of them never ended", survivors);
     if (count >= undo.count) {
       co_return done(fmt::format("{} after {}", text, format_short(host.clock().now() - begun)));
     }
@@ -217,6 +220,14 @@ Task<Attempt> attempt(os::Host&, model::NotUndoable undo) {
 }
 
 }  // namespace
+
+Task<void> wait_for_dying(os::Host& host, std::vector<Undo> undos) {
+  for (const Undo& undo : undos) {
+    const auto* expected = std::get_if<model::ExpectProcesses>(&undo);
+    if (expected == nullptr) continue;
+    ignore(co_await all_gone(host, expected->killed, expected->within), "it is looked at later");
+  }
+}
 
 std::string name_of(const Undo& undo) {
   return std::visit(

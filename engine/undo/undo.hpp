@@ -32,4 +32,8 @@ inline constexpr Duration kPatience = 3s;
 // back-off for so long. Never cancelled, never throws.
 Task<Outcome> run(os::Host& host, model::Undo undo, Duration patience = kPatience);
 
+// Waits for processes that were told to end and still are at it, as long as they have for coming
+// back: a restore that finds them running would start nothing. Who is left then ignored its signal.
+Task<void> wait_for_dying(os::Host& host, std::vector<model::Undo> undos);
+
 }  // namespace ordeal::undo

@@ -36,7 +36,7 @@ model::FaultDescription describe() {
        .summary = "Ask first: TERM (or `signal`, if that is not KILL), and KILL for what is still "
                   "there after this time.",
        .minimum = 1'000,
-       .maximum = 300'000'000},
+       .maximum = 50'000'000},  // an injection has 60 s
       {.name = "restore",
        .kind = restore,
        .summary = "Who brings the processes back: unit (systemd starts their unit), supervisor "

@@ -186,7 +186,10 @@ TEST_F(UndoTest, AProcessThatSurvivesItsSignalIsThere) {
   expected.count = 3;
   expected.killed.push_back(a_shop_process());
   const BootTime begun = world_.now();
-  EXPECT_TRUE(undo(expected).ok);
+  const Outcome outcome = undo(expected);
+  EXPECT_TRUE(outcome.ok);
+  EXPECT_NE(outcome.text.find("3 of 3 are back, 1 of them never ended"), std::string::npos)
+      << outcome.text;
   EXPECT_GE(world_.now() - begun, 1s);
   EXPECT_LT(world_.now() - begun, 2s);
 }
@@ -218,6 +221,28 @@ TEST_F(UndoTest, RollsBackRankByRankAndNewestFirst) {
                                 fmt::format("a resume_process {}", id.pid), "a reverted",
                                 "b not_undoable", "b not_undoable", "b reverted"}));
   EXPECT_TRUE(steps[0].all_done());
+}
+
+// Stopped while it drains: a restore that finds it running would start nothing.
+TEST_F(UndoTest, StartsNothingBeforeTheDyingHaveEnded) {
+  model::ExpectProcesses expected;
+  expected.matcher.unit = "shop.service";
+  for (const sim::Process* process : machine_.of_service("shop.service")) {
+    expected.killed.push_back(process->info.id);
+  }
+  expected.count = static_cast<std::int64_t>(expected.killed.size());
+  world_.at(world_.now() + 4s, [this] { machine_.stop_unit("shop.service"); });
+  std::vector<StepUndos> steps;
+  steps.push_back(
+      StepUndos::of("a", 1, {model::StartUnit{"shop.service"}, expected}, {false, false}));
+  Recorder recorder;
+  roll_back(steps, recorder);
+  world_.run_for(10s);
+  EXPECT_TRUE(steps[0].all_done());
+  ASSERT_EQ(machine_.of_service("shop.service").size(), expected.killed.size());
+  for (const sim::Process* process : machine_.of_service("shop.service")) {
+    EXPECT_EQ(std::count(expected.killed.begin(), expected.killed.end(), process->info.id), 0);
+  }
 }
 
 TEST_F(UndoTest, OneFailureStopsNothing) {
