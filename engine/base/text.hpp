@@ -16,6 +16,9 @@ std::string nearest_word(std::string_view word, std::span<const std::string> can
 std::string join_or(std::span<const std::string> words);
 std::string join(std::span<const std::string> words, std::string_view separator);
 
+// Without white space at both ends.
+std::string trimmed(std::string_view text);
+
 // "1 step", "2 steps".
 std::string counted(std::integral auto count, std::string_view word) {
   std::string out = std::to_string(count) + ' ';

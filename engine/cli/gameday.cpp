@@ -124,11 +124,12 @@ void DayRunner::question_changed() {
   const auto& question = conductor_->question();
   if (!question) return;
   if (terminal_) ::tcflush(terminal_.get(), TCIFLUSH);  // what was typed before is no answer
-  std::string how = "Enter goes on";
+  std::string how = "type continue";
   if (!question->answers.empty()) how = "answer " + join_or(question->answers);
-  if (question->is_break) how = "Enter ends it";
+  if (question->is_break) how = "continue ends it";
   if (!terminal_) how = "ordeal gameday continue";
   if (!terminal_ && !question->answers.empty()) how += " " + join_or(question->answers);
+  if (terminal_) how += ", or stop";
   std::string until;
   if (question->until && !question->is_break) {
     until = fmt::format("; within {}, else it {}", format_duration(*question->until - clock_.now()),
@@ -140,14 +141,7 @@ void DayRunner::question_changed() {
 
 // ---- People
 void DayRunner::heard(const std::string& line) {
-  std::string text = line;
-  while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.pop_back();
-  const std::string& by = parts_.who.name;
-  if (text == "stop" || text.starts_with("stop ")) {
-    return conductor_->stop(text.size() > 5 ? text.substr(5) : "a person said so", by);
-  }
-  if (text.starts_with("note ")) return conductor_->note(text.substr(5), by);
-  const auto taken = conductor_->go_on(text, by);
+  const auto taken = conductor_->heard(line, parts_.who.name);
   if (taken.has_error()) say("         " + taken.error().message());
 }
 
@@ -158,7 +152,7 @@ boost::json::object DayRunner::answer(const boost::json::object& question) {
   const std::string by = text_in(question, "by");
   const std::string text = text_in(question, "text");
   Result<void> taken = ok();
-  if (ask == "continue") taken = conductor_->go_on(text, by);
+  if (ask == "continue") taken = conductor_->go_on(text.empty() ? ask : text, by);
   if (ask == "note") conductor_->note(text, by);
   if (ask == "stop") conductor_->stop(text.empty() ? "a person said so" : text, by);
   std::string now = where();

@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::size_t kPolicyLimit = 64u << 10;
 
-std::string trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r");
-  if (first == text.npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
-}
-
 void add_words(std::vector<std::string>& out, std::string_view value) {
   while (!value.empty()) {
     const std::string_view word = value.substr(0, value.find(','));

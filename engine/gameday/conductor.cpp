@@ -13,6 +13,8 @@ namespace {
 using model::After;
 using model::Exit;
 
+constexpr const char* kPersonSaidSo = "a person said so";
+
 bool same_word(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -35,19 +37,52 @@ void Conductor::set_interrupt(std::function<void(std::string)> interrupt) {
   interrupt_ = std::move(interrupt);
 }
 
+Result<void> Conductor::heard(const std::string& line, const std::string& by) {
+  const std::string text = trimmed(line);
+  if (text == "stop" || text.starts_with("stop ")) {
+    stop(text.size() > 5 ? text.substr(5) : kPersonSaidSo, by);
+    return ok();
+  }
+  if (text.starts_with("note ")) {
+    note(text.substr(5), by);
+    return ok();
+  }
+  return go_on(text, by);
+}
+
+// Silence and words that were not offered are never taken for a yes: what follows breaks a service.
+Result<void> Conductor::plain_answer(const std::string& word, const std::string& by) {
+  const bool asks = !question_->is_break;
+  if (same_word(word, "stop") || (asks && same_word(word, "no"))) {
+    stop(asks ? printable(question_->text, 200) + " " + word : kPersonSaidSo, by);
+    return ok();
+  }
+  if (!same_word(word, "continue") && !(asks && same_word(word, "yes"))) {
+    return Error(Code::invalid,
+                 printable(question_->text, 200) +
+                     ": answer continue or stop; to write something down: note TEXT");
+  }
+  answer_ = Said{"", by};
+  said_.notify();
+  return ok();
+}
+
 Result<void> Conductor::go_on(const std::string& answer, const std::string& by) {
   if (!question_) return Error(Code::invalid, "nothing waits for an answer now");
-  Said said{answer, by};
-  if (!question_->answers.empty()) {
-    const auto meant = std::find_if(question_->answers.begin(), question_->answers.end(),
-                                    [&](const std::string& one) { return same_word(one, answer); });
-    if (meant == question_->answers.end()) {
-      return Error(Code::invalid, fmt::format("{}: answer {}", printable(question_->text, 200),
-                                              join_or(question_->answers)));
-    }
-    said.text = *meant;
+  const std::string word = trimmed(answer);
+  if (question_->answers.empty()) return plain_answer(word, by);
+  const auto meant = std::find_if(question_->answers.begin(), question_->answers.end(),
+                                  [&](const std::string& one) { return same_word(one, word); });
+  if (meant == question_->answers.end() && same_word(word, "stop")) {
+    stop(kPersonSaidSo, by);
+    return ok();
   }
-  answer_ = std::move(said);
+  if (meant == question_->answers.end()) {
+    return Error(Code::invalid,
+                 fmt::format("{}: answer {}; stop ends the day", printable(question_->text, 200),
+                             join_or(question_->answers)));
+  }
+  answer_ = Said{*meant, by};
   said_.notify();
   return ok();
 }

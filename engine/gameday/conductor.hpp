@@ -31,7 +31,7 @@ struct Surroundings {
 struct Question {
   std::size_t item = 0;
   std::string text;
-  std::vector<std::string> answers;  // none: anything
+  std::vector<std::string> answers;  // none: `continue` or `stop`
   bool is_break = false;
   std::optional<BootTime> until;
   model::After on_timeout = model::After::stop;
@@ -50,7 +50,11 @@ class Conductor {
   const std::optional<Question>& question() const { return question_; }
   // The item that is at work now.
   std::size_t item() const { return item_; }
-  // A person's answer. Errors: nothing is asked; not one of the answers.
+  // A line that a person typed: `note TEXT`, `stop WHY`, or an answer.
+  Result<void> heard(const std::string& line, const std::string& by);
+  // A person's answer: one of the words that are offered, whatever their case, and nothing else.
+  // Without words of the file: `continue` or `yes`; `stop` or `no` end the day.
+  // Errors: nothing is asked; not one of the words.
   Result<void> go_on(const std::string& answer, const std::string& by);
   void note(const std::string& text, const std::string& by);
   void stop(const std::string& reason, const std::string& by);
@@ -69,6 +73,7 @@ class Conductor {
   Task<void> pause(std::size_t item, Duration length);
   Task<void> run(std::size_t item, const model::AgendaRun& run);
   Task<bool> again(std::size_t item);
+  Result<void> plain_answer(const std::string& word, const std::string& by);
   // The answer, or nothing when the time is up or the day was stopped.
   Task<std::optional<Said>> ask(Question question);
   void close(model::Exit exit);

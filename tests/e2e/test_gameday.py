@@ -159,11 +159,13 @@ class Leading(Gameday):
         self.until("ended violated")  # the rule for it is to ask
         self.say("continue")
         self.until("Notes taken")
-        self.say("continue", "all", "of", "them")
+        self.assertIn("answer continue or stop", self.say("continue", "all", "of", "them", code=2))
+        self.assertIn("item 6 of 6", self.say("note", "all", "of", "them"))
+        self.say("continue")
         out = self.ended(day, 1)
         self.assertIn("VIOLATED", out)
         self.assertEqual(self.outcomes(), ["done", "UPHELD", "no", "ended early", "VIOLATED",
-                                           "all of them"])
+                                           "done"])
         report = self.report()
         self.assertEqual(report["exit"]["name"], "violated")
         self.assertEqual(report["roles"], {"lead": "kim", "scribe": ""})
@@ -376,14 +378,17 @@ class Terminal(Gameday):
         until("lead: ")
         os.write(ours, b"kim\n")
         until("checkpoint: First?")
-        until("Enter goes on")
+        until("type continue, or stop")
         os.write(ours, b"note typed here\n")
         until("note: typed here")
-        os.write(ours, b"\n")
+        for silence in (b"\n", b"?\n", b"go\n"):
+            os.write(ours, silence)
+            until("answer continue or stop")
+        os.write(ours, b"continue\n")
         self.paused()
-        os.write(ours, b"\n\n")  # in the middle of the run: no answer to what comes
+        os.write(ours, b"continue\n\n")  # in the middle of the run: no answer to what comes
         until("Second?")
-        until("Enter goes on")
+        until("type continue, or stop")
         time.sleep(2)
         self.assertEqual(os.waitpid(pid, os.WNOHANG), (0, 0))
         os.write(ours, b"stop enough\n")

@@ -2,6 +2,7 @@
 // later process makes of an earlier one's record.
 #include <gtest/gtest.h>
 
+#include "engine/base/text.hpp"
 #include "engine/gameday/conductor.hpp"
 #include "tests/sim/host.hpp"
 
@@ -104,7 +105,7 @@ TEST(Gameday, RunsItsAgendaInOrderAndWaitsForPeople) {
   ASSERT_TRUE(bed.asked());
   bed.world.run_for(std::chrono::hours(5));  // nobody hurries
   EXPECT_TRUE(bed.ran.empty());
-  EXPECT_TRUE(bed.conductor->go_on("", "kim").has_value());
+  EXPECT_TRUE(bed.conductor->go_on("continue", "kim").has_value());
   bed.world.run_for(61s);
   EXPECT_EQ(bed.ran, std::vector<std::string>{"a.yaml"});
   EXPECT_TRUE(bed.asked()->is_break);
@@ -114,13 +115,13 @@ TEST(Gameday, RunsItsAgendaInOrderAndWaitsForPeople) {
   EXPECT_EQ(bed.ran.size(), 2u);
   bed.world.run_for(60s);
   EXPECT_EQ(bed.asked()->text, "done?");
-  EXPECT_TRUE(bed.conductor->go_on("all notes taken", "kim").has_value());
+  EXPECT_TRUE(bed.conductor->go_on("Continue", "kim").has_value());
   bed.world.run_for(1s);
   ASSERT_TRUE(bed.exit);
   EXPECT_EQ(*bed.exit, Exit::upheld);
   const Day day = bed.reread();
   EXPECT_EQ(day.next(), day.items.size());
-  EXPECT_EQ(day.items[4].end.answer, "all notes taken");
+  EXPECT_EQ(day.items[4].end.by, "kim");
   EXPECT_EQ(day.items[0].end.by, "kim");
   EXPECT_TRUE(day.closed);
 }
@@ -138,6 +139,90 @@ TEST(Gameday, TakesOnlyTheAnswersOfACheckpoint) {
   bed.world.run_for(1s);
   EXPECT_EQ(bed.reread().items[0].end.answer, "no");
   EXPECT_TRUE(bed.conductor->go_on("yes", "kim").has_error()) << "nothing is asked any more";
+}
+
+// A person's silence, question mark or refusal never starts what breaks a service.
+TEST(Gameday, GoesOnByTheOfferedWordAlone) {
+  for (const std::string word : {"", " ", "?", "ok", "continue please", "y", "n", "wait", "yess"}) {
+    Bed bed({checkpoint("ready?"), run("a.yaml")});
+    bed.start();
+    EXPECT_TRUE(bed.conductor->heard(word, "kim").has_error()) << word;
+    bed.world.run_for(600s);
+    EXPECT_TRUE(bed.asked()) << word;
+    EXPECT_TRUE(bed.ran.empty()) << word;
+    EXPECT_TRUE(bed.conductor->heard(" YES ", "kim").has_value());
+    bed.world.run_for(61s);
+    EXPECT_EQ(bed.ran.size(), 1u);
+  }
+}
+
+TEST(Gameday, NoAndStopEndTheDayAfterAVerdict) {
+  for (const std::string word : {"no", "NO", "stop", "stop it hurts"}) {
+    Bed bed({run("a.yaml"), run("b.yaml")});
+    bed.ends = {{"a.yaml", {"violated"}}};
+    bed.start();
+    bed.world.run_for(70s);
+    ASSERT_TRUE(bed.asked());
+    EXPECT_TRUE(bed.conductor->heard(word, "kim").has_value());
+    bed.world.run_for(100s);
+    ASSERT_TRUE(bed.exit) << word;
+    EXPECT_EQ(bed.ran.size(), 1u) << word;
+    EXPECT_EQ(bed.reread().end.by, "kim");
+  }
+}
+
+TEST(Gameday, ABreakEndsByItsWordOrByTheClock) {
+  Bed bed({Break{600s}, run("a.yaml")});
+  bed.start();
+  for (const std::string word : {"?", "", "no", "yes", "how long?"}) {
+    EXPECT_TRUE(bed.conductor->heard(word, "kim").has_error()) << word;
+  }
+  bed.world.run_for(500s);
+  EXPECT_TRUE(bed.ran.empty());
+  EXPECT_TRUE(bed.conductor->heard("continue", "kim").has_value());
+  bed.world.run_for(61s);
+  EXPECT_EQ(bed.ran.size(), 1u);
+}
+
+// 10,000 lines of whatever people and cats type: no step without the word that was offered for it.
+TEST(Gameday, ALineOfNoiseNeverStartsAStep) {
+  const std::vector<std::string> parts = {"yes",  "no", "stop",   "continue", "note", "again",
+                                          "skip", "go", "on",     "ok",       "?",    " ",
+                                          "\t",   "y",  "\x1b[A", "nö",       "0",    "start"};
+  std::uint64_t state = 88172645463325252u;
+  const auto next = [&](std::size_t below) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return static_cast<std::size_t>(state % below);
+  };
+  Checkpoint page = checkpoint("Did the page come?");
+  page.answers = {"again", "skip"};
+  std::optional<Bed> bed;
+  std::size_t started = 0;
+  for (int line = 0; line < 10000; ++line) {
+    if (!bed || bed->exit) {
+      bed.emplace(std::vector<model::AgendaItem>{checkpoint("ready?"), run("a.yaml"), page,
+                                                 Break{std::chrono::hours(9999)}, run("b.yaml")});
+      bed->ends = {{"a.yaml", {"violated"}}};
+      bed->start();
+    }
+    std::string text;
+    for (std::size_t i = next(3); i > 0; --i) text += parts[next(parts.size())];
+    const std::size_t before = bed->ran.size();
+    const bool plain = bed->asked() && bed->asked()->answers.empty();
+    const bool rests = bed->asked() && bed->asked()->is_break;
+    ignore(bed->conductor->heard(text, "cat"), "most lines are nothing");
+    bed->world.run_for(1s);
+    std::string word = trimmed(text);
+    const bool offered = plain && (word == "continue" || (!rests && word == "yes"));
+    if (bed->ran.size() > before) {
+      EXPECT_TRUE(offered) << text;
+      ++started;
+      bed->world.run_for(60s);
+    }
+  }
+  EXPECT_GT(started, 10u) << "the lines have the word now and then";
 }
 
 TEST(Gameday, EndsAWaitAsTheFileSays) {
@@ -166,7 +251,7 @@ TEST(Gameday, FollowsTheRuleOfEachVerdict) {
   ASSERT_TRUE(bed.asked()) << "inconclusive asks by itself";
   EXPECT_NE(bed.asked()->text.find("inconclusive: because. Go on?"), std::string::npos);
   EXPECT_EQ(bed.ran, (std::vector<std::string>{"a.yaml", "b.yaml"}));
-  EXPECT_TRUE(bed.conductor->go_on("", "kim").has_value());
+  EXPECT_TRUE(bed.conductor->go_on("continue", "kim").has_value());
   bed.world.run_for(200s);
   ASSERT_TRUE(bed.exit);
   EXPECT_EQ(bed.ran.size(), 4u) << "stopped after d";
@@ -218,7 +303,7 @@ TEST(Gameday, GoesOnWhereAnEarlierProcessDied) {
   for (const bool again : {true, false}) {
     Bed bed({checkpoint("ready?"), run("a.yaml"), run("b.yaml")});
     bed.start();
-    EXPECT_TRUE(bed.conductor->go_on("", "kim").has_value());
+    EXPECT_TRUE(bed.conductor->go_on("continue", "kim").has_value());
     bed.world.run_for(20s);  // in the middle of a
     bed.node.kill("kill -9");
     bed.world.run_for(1s);
@@ -258,7 +343,7 @@ TEST(Gameday, TakesUpADayThatWasStopped) {
   EXPECT_FALSE(later.fold.day().closed);
   later.start();
   EXPECT_EQ(later.asked()->text, "more?");
-  EXPECT_TRUE(later.conductor->go_on("", "kim").has_value());
+  EXPECT_TRUE(later.conductor->go_on("continue", "kim").has_value());
   later.world.run_for(100s);
   EXPECT_EQ(later.exit, Exit::upheld);
   EXPECT_EQ(later.ran, std::vector<std::string>{"b.yaml"});
