@@ -7,6 +7,7 @@
 //   --doctor [--json]               what this kernel and user can do
 //   --protocol                      "protocol MIN MAX": which wires it can serve
 //   --helper ROLE --mark M --parent PID
+//   --swallow                       read descriptors 0 and 3 to their ends
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -309,6 +310,7 @@ int dispatch(int count, char** arguments) {
   if (count < 2) return usage();
   const std::string what = arguments[1];
   if (what == "--helper") return help(count, arguments);
+  if (what == "--swallow") return helper::run_swallow();
   os::start_children_like_services();
   Call call;
   for (int i = 2; i < count; ++i) {

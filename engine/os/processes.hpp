@@ -61,7 +61,8 @@ class Processes {
 
   // Runs a command without a shell in its own session, stdin closed, environment: PATH, LANG=C and
   // `environment`. At the timeout its process group is killed; it dies with this process, so that
-  // what it was to do does not come after somebody else has undone it. Error: could not start.
+  // what it was to do does not come after somebody else has undone it. What it leaves running is
+  // not ours to end: a daemon may write to its stdout and stderr for ever. Error: could not start.
   virtual Task<Result<CommandResult>> run(model::Command command,
                                           std::map<std::string, std::string> environment = {}) = 0;
 };

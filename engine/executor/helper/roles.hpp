@@ -20,4 +20,7 @@ int run_disk(const boost::json::object& arguments);
 // Holds packets of an NFQUEUE for a while (engine/executor/helper/shaper.cpp).
 int run_shaper(const boost::json::object& arguments);
 
+// No helper of a step: reads pipes 0 and 3 to their ends (engine/executor/helper/swallow.cpp).
+int run_swallow();
+
 }  // namespace ordeal::helper

@@ -1,5 +1,6 @@
 // What starts programs: helpers of ours and the user's commands.
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -34,6 +35,15 @@ std::vector<std::string> plain_environment(const std::map<std::string, std::stri
   return out;
 }
 
+// A pipe for what a child says. The child gets its end for both directions, and so is a reader of
+// its own: whatever dies, no daemon that it leaves behind is killed by SIGPIPE.
+Result<Pipe> make_output_pipe() {
+  TRY(Pipe pipe, make_pipe());
+  auto both = open_file(fmt::format("/proc/self/fd/{}", pipe.write.get()), O_RDWR);
+  if (both.has_value()) pipe.write = std::move(both.value());
+  return pipe;
+}
+
 void append_up_to(std::string& text, std::string_view more, std::size_t limit) {
   text += more.substr(0, limit - std::min(limit, text.size()));
 }
@@ -62,6 +72,12 @@ void drain(Descriptor& pipe, std::string& text, std::size_t limit) {
     taken += static_cast<std::size_t>(count);
     append_up_to(text, std::string_view(buffer.data(), static_cast<std::size_t>(count)), limit);
   }
+}
+
+// Whether nobody holds the other end any more.
+bool is_closed(Descriptor& pipe) {
+  pollfd wanted{pipe.native_handle(), POLLIN, 0};
+  return ::poll(&wanted, 1, 0) == 1 && (wanted.revents & POLLHUP) != 0;
 }
 
 // False at end of file before a whole line.
@@ -138,8 +154,8 @@ Task<Result<CommandResult>> LinuxProcesses::run(model::Command command,
     co_return Error(Code::invalid, "a command starts with an absolute path");
   }
   reap();
-  CO_TRY(Pipe output, make_pipe());
-  CO_TRY(Pipe errors, make_pipe());
+  CO_TRY(Pipe output, make_output_pipe());
+  CO_TRY(Pipe errors, make_output_pipe());
   SpawnPlan plan;
   plan.path = command.argv[0];
   plan.argv = command.argv;
@@ -172,7 +188,26 @@ Task<Result<CommandResult>> LinuxProcesses::run(model::Command command,
   drain(output_end, result.output, kOutputLimit);
   drain(errors_end, result.errors, kErrorsLimit);
   result.exit_code = running.ended().value_or(128 + SIGKILL);
+  if (!is_closed(output_end) || !is_closed(errors_end)) swallow(output_end, errors_end);
   co_return result;
+}
+
+// What a command starts outlives us. A daemon that still writes to our pipes would wait for a
+// reader as soon as they are full; so somebody reads them to their end, and outlives us as well.
+void LinuxProcesses::swallow(Descriptor& output, Descriptor& errors) {
+  if (executor_path_.empty()) return;
+  SpawnPlan plan;
+  plan.path = executor_path_;
+  plan.argv = {"ordeal-executor", "--swallow"};
+  plan.environment = plain_environment({});
+  plan.descriptors = {output.native_handle(), -1, -1, errors.native_handle()};
+  plan.own_session = true;
+  auto spawned = spawn(plan);
+  if (!spawned) return;  // the daemon lives, until it has written 64 KiB
+  Child child;
+  child.id.pid = spawned.value().pid;
+  child.pidfd = std::move(spawned.value().pidfd);
+  children_.push_back(std::move(child));
 }
 
 Result<SpawnPlan> LinuxProcesses::helper_plan(const model::SpawnHelper& helper) const {

@@ -2,6 +2,8 @@
 
 #include <list>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
+
 #include "engine/os/linux/cgroups.hpp"
 #include "engine/os/linux/fd.hpp"
 #include "engine/os/processes.hpp"
@@ -14,9 +16,10 @@ struct SpawnPlan;
 // children.cpp.
 class LinuxProcesses final : public Processes {
  public:
-  // `executor_path` is what spawn_helper starts.
+  // `executor_path` is what spawn_helper starts, and what reads on where a command left a daemon
+  // that holds our pipes; empty: nothing does.
   LinuxProcesses(asio::any_io_executor executor, Clock& clock, const LinuxCgroups& cgroups,
-                 std::string executor_path = "/proc/self/exe");
+                 std::string executor_path = {});
   ~LinuxProcesses() override;
 
   Result<std::vector<model::ProcessInfo>> list() const override;
@@ -44,12 +47,13 @@ class LinuxProcesses final : public Processes {
   struct Child {
     model::ProcessId id;
     Fd pidfd;
-    std::string mark;  // empty: a command that was killed and whose end nobody awaits
+    std::string mark;  // empty: one whose end nobody awaits
   };
 
   // Takes the exit status of children that have ended, so that no zombie stays.
   void reap() const;
   Task<Result<void>> await_ready(int output);
+  void swallow(asio::posix::stream_descriptor& output, asio::posix::stream_descriptor& errors);
   Result<SpawnPlan> helper_plan(const model::SpawnHelper& helper) const;
 
   asio::any_io_executor executor_;

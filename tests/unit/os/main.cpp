@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "engine/executor/helper/enter.hpp"
+#include "engine/executor/helper/roles.hpp"
 
 namespace {
 
@@ -31,6 +32,9 @@ int be_helper(int count, char** arguments) {
 int main(int count, char** arguments) {
   if (count > 1 && std::string_view(arguments[1]) == "--helper") {
     return be_helper(count, arguments);
+  }
+  if (count > 1 && std::string_view(arguments[1]) == "--swallow") {
+    return ordeal::helper::run_swallow();
   }
   std::signal(SIGPIPE, SIG_IGN);
   testing::InitGoogleTest(&count, arguments);

@@ -22,7 +22,7 @@ using namespace asio::experimental::awaitable_operators;
 
 struct Fixture : Loop {
   LinuxCgroups cgroups{clock};
-  LinuxProcesses processes{executor(), clock, cgroups};
+  LinuxProcesses processes{executor(), clock, cgroups, "/proc/self/exe"};
 };
 
 model::Command command(std::vector<std::string> argv, Duration timeout = 20s) {
@@ -256,6 +256,39 @@ TEST(LinuxProcessesRun, EndsWithTheProgramAndNotWithItsDaemon) {
   const auto child = proc::parse_number<int>(proc::trimmed(result.value().output));
   ASSERT_TRUE(child) << result.value().output;
   EXPECT_EQ(::kill(*child, SIGKILL), 0);
+}
+
+// What a `restore` brings back is a service like any other: it may write more than a pipe holds,
+// and it is there long after us.
+TEST(LinuxProcessesRun, ADaemonMayWriteToItsPipesForEver) {
+  int pid = 0;
+  {
+    Fixture host;
+    const auto result =
+        host.run(host.processes.run(command({"/usr/bin/python3", "-c",
+                                             "import os, sys, time\n"
+                                             "pid = os.fork()\n"
+                                             "if pid: print(pid); sys.exit()\n"
+                                             "os.setsid()\n"
+                                             "time.sleep(0.3)\n"
+                                             "for stream in (sys.stdout, sys.stderr):\n"
+                                             "    stream.write('x' * 1000000); stream.flush()\n"
+                                             "os.close(0); os.close(1); os.close(2)\n"
+                                             "time.sleep(60)\n"}),
+                                    {}));
+    ASSERT_TRUE(result);
+    const auto child = proc::parse_number<int>(proc::trimmed(result.value().output));
+    ASSERT_TRUE(child) << result.value().output;
+    pid = *child;
+  }  // and everything of ours is gone, but for the one that reads
+  const auto closed = [&] {
+    return ::access(fmt::format("/proc/{}/fd/1", pid).c_str(), F_OK) != 0;
+  };
+  for (int i = 0; i < 1000 && !closed(); ++i) ::usleep(10'000);
+  const auto stat = proc::read_stat(pid);
+  EXPECT_TRUE(stat && !stat.value().gone()) << "it died of SIGPIPE";
+  EXPECT_TRUE(closed()) << "nobody reads";
+  EXPECT_EQ(::kill(pid, SIGKILL), 0);
 }
 
 TEST(LinuxProcessesRun, KillsTheProgramWhenCancelled) {
