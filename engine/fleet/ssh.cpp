@@ -49,18 +49,19 @@ constexpr std::string_view kFarSide =
     "if speaks $f; then say ready installed $f; become $f \"$@\"; fi ;; esac ;; esac; "
     "command -v sha256sum >/dev/null || refuse tool sha256sum; "
     // A folder of the user alone, where programs may run: an empty file is a program that does
-    // nothing, by the rules of POSIX.
+    // nothing, by the rules of POSIX. Its names are by mktemp: hosts may share a home and have the
+    // same pids.
     "mkdir -p \"$HOME/.cache\" 2>/dev/null; f=; why=; "
     "for b in \"$HOME/.cache\" /run/user/$uid; do d=$b/ordeal; "
     "[ -d \"$b\" ] || { why=\"$why$b is not there; \"; continue; }; "
     "mkdir -p \"$d\" 2>/dev/null; "
     "case \"$(mode \"$d\")\" in drwx------:$uid|drwx------.:$uid) ;; "
     "*) why=\"$why$d is not a folder of yours alone; \"; continue ;; esac; "
-    "t=$d/try.$$; true 2>/dev/null >\"$t\" && chmod 700 \"$t\" && \"$t\" 2>/dev/null; code=$?; "
+    "t=$(mktemp \"$d/try.XXXXXX\" 2>/dev/null) && chmod 700 \"$t\" && \"$t\" 2>/dev/null; code=$?; "
     "rm -f \"$t\"; [ $code = 0 ] || { why=\"$why$d: programs cannot run there; \"; continue; }; "
     "f=$d/ordeal-executor-$hash; break; done; "
     "[ -n \"$f\" ] || refuse place \"$why\"; "
-    "how=found; good \"$f\" || { how=copied; say need; t=$f.$$; "
+    "how=found; good \"$f\" || { how=copied; t=$(mktemp \"$f.XXXXXX\"); say need; "
     "head -c $size >\"$t\"; good \"$t\" || { rm -f \"$t\"; refuse damaged \"$d\"; }; "
     "chmod 700 \"$t\" && mv -f \"$t\" \"$f\"; }; "
     "touch \"$f\"; "

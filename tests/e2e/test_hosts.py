@@ -1,5 +1,6 @@
 """Hosts over a real OpenSSH: how they are reached, what is copied there, and the commands that ask
 all of them. run.py gives each test a network of its own."""
+import shutil
 import time
 import unittest
 
@@ -115,6 +116,25 @@ class Reaching(Fleet):
         (self.folder / "known_hosts").write_text(f"{self.hosts[0].address} {' '.join(other)}\n")
         self.assertIn("find out why before you go on", self.row(self.doctor()))
 
+
+
+class SharedHome(Fleet):
+    def test_hosts_that_share_a_home_do_not_race_on_the_copy(self):
+        """NFS homes: each host has processes of the same numbers, and all copy at once."""
+        home = self.folder / "shared-home"
+        home.mkdir(mode=0o700)
+        for host in self.hosts:
+            host.run("mount", "--bind", str(home), "/root")
+        for _ in range(4):
+            shutil.rmtree(home / ".cache", ignore_errors=True)
+            for host in self.hosts:
+                host.run("sh", "-c", "echo 20000 > /proc/sys/kernel/ns_last_pid")
+            done = self.ordeal("doctor", "--inventory", self.inventory)
+            rows = self.rows(done)
+            self.assertEqual(len(rows), 3, done.stdout + done.stderr)
+            for row in rows.values():
+                self.assertIn("copied", row)
+            self.assertEqual(len(list((home / ".cache/ordeal").iterdir())), 1)
 
 class Asking(Fleet):
     def test_a_dead_host_holds_nobody_up(self):
