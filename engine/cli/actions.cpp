@@ -17,6 +17,7 @@
 #include "engine/cli/paths.hpp"
 #include "engine/cli/tool.hpp"
 #include "engine/os/linux/caller.hpp"
+#include "engine/os/linux/settings.hpp"
 #include "engine/report/render.hpp"
 #include "engine/serve/runs.hpp"
 #include "engine/spec/inventory.hpp"
@@ -298,7 +299,7 @@ Task<Result<os::CommandResult>> Actions::ask(std::vector<std::string> argv) {
   command.timeout = 120s;  // services that start again may take long
   std::map<std::string, std::string> settings;
   for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY", "ORDEAL_EXECUTOR"}) {
-    if (!environment(name).empty()) settings[name] = environment(name);
+    if (std::string value = os::setting(name); !value.empty()) settings[name] = std::move(value);
   }
   co_return co_await processes_.run(std::move(command), std::move(settings));
 }

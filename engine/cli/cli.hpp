@@ -8,20 +8,16 @@ namespace ordeal::cli {
 
 int run(int argc, char** argv);
 
-int command_run(const Options& options);  // also plan
-int command_validate(const Options& options);
-int command_faults(const Options& options);
-int command_new(const Options& options);
-int command_schema(const Options& options);
-int command_doctor(const Options& options);
-int command_status(const Options& options);
-int command_recover(const Options& options);
-int command_halt(const Options& options);
-int command_abort(const Options& options);
-int command_runs(const Options& options);
-int command_report(const Options& options);
-int command_schedule(const Options& options);
-int command_serve(const Options& options);
-int command_gameday(const Options& options);
+// Each runs as the caller: root was given up before (root.hpp).
+struct Rooted;
+int command_run(const Options& options, Rooted& rooted);  // also plan
+int command_validate(const Options& options, Rooted& rooted);
+int command_faults(const Options& options, Rooted& rooted);
+int command_new(const Options& options, Rooted& rooted);
+int command_schema(const Options& options, Rooted& rooted);
+int command_runs(const Options& options, Rooted& rooted);
+int command_report(const Options& options, Rooted& rooted);
+int command_schedule(const Options& options, Rooted& rooted);
+int command_gameday(const Options& options, Rooted& rooted);
 
 }  // namespace ordeal::cli

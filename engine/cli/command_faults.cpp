@@ -91,7 +91,7 @@ method:
 
 }  // namespace
 
-int command_faults(const Options& options) {
+int command_faults(const Options& options, Rooted&) {
   if (options.words.empty()) {
     for (const fault::Fault& one : catalogue()) {
       fmt::print("{:<20} {}\n", one.description.name, one.description.summary);
@@ -105,7 +105,7 @@ int command_faults(const Options& options) {
   return 0;
 }
 
-int command_new(const Options& options) {
+int command_new(const Options& options, Rooted&) {
   if (options.words.empty()) {
     complain("new needs a fault: ordeal new process.kill");
     return static_cast<int>(model::Exit::invalid);
@@ -120,7 +120,7 @@ int command_new(const Options& options) {
   return 0;
 }
 
-int command_schema(const Options& options) {
+int command_schema(const Options& options, Rooted&) {
   static const std::vector<std::string> kKinds = {"experiment", "schedule", "inventory", "gameday"};
   const std::string kind = options.words.empty() ? kKinds.front() : options.words.front();
   if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {

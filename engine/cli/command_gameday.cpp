@@ -17,6 +17,7 @@
 #include "engine/cli/gameday.hpp"
 #include "engine/cli/hosts.hpp"
 #include "engine/cli/paths.hpp"
+#include "engine/cli/root.hpp"
 #include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/random.hpp"
 #include "engine/spec/gameday.hpp"
@@ -112,29 +113,20 @@ std::string day_directory(const os::Caller& who) {
 }
 
 // ---- What becomes ready before root is given up
-struct Ready {
-  std::vector<Prepared> prepared;
-  os::Fd control;
-  std::string control_folder;
-  std::string id;
-};
-
-Result<Ready> make_ready(const Options& options, int count, const os::Caller& who, bool leads) {
-  Ready out;
+Result<void> make_ready(const Options& options, int count, bool leads, Rooted& out) {
   os::LinuxRandom random;
-  out.id = "g" + new_run_id(random).substr(1);
+  out.day_id = "g" + new_run_id(random).substr(1);
   for (int i = 0; i < count; ++i) {
-    TRY(auto one, prepare(options, who, random));
+    TRY(auto one, prepare(options, out.who, random));
     out.prepared.push_back(std::move(one));
   }
-  if (!leads) return out;
-  const std::string directory = day_directory(who);
+  if (!leads) return ok();
+  const std::string directory = day_directory(out.who);
   remove_old_controls(directory);
-  out.control_folder = directory + "/" + out.id;
-  TRY(out.control, bind_control(out.control_folder, "day", who.uid, who.gid));
+  out.day_folder = directory + "/" + out.day_id;
+  TRY(out.day_control, bind_control(out.day_folder, "day", out.who.uid, out.who.gid));
   // Last: in a folder of others a name may become a link to any file before root uses it.
-  CHECK_OK(os::give_to(out.control_folder, who));
-  return out;
+  return os::give_to(out.day_folder, out.who);
 }
 
 // Of the past, oldest first.
@@ -222,14 +214,13 @@ int validate(const Options& options, const std::string& file) {
   return 0;
 }
 
-int plan_all(const Options& options, const os::Caller& who, const DayFiles& files, Ready ready,
-             bool root) {
+int plan_all(const Options& options, const DayFiles& files, Rooted& rooted) {
   print_agenda(files);
   Exit worst = Exit::upheld;
   std::size_t next = 0;
   os::LinuxRandom random;
   for (const auto& [item, experiment] : files.experiments) {
-    Prepared& one = ready.prepared[next++];
+    Prepared& one = rooted.prepared[next++];
     fmt::print("\n== {} of {}: {}\n", item + 1, files.day.agenda.size(),
                printable(experiment.file));
     Session session{options,
@@ -239,12 +230,12 @@ int plan_all(const Options& options, const os::Caller& who, const DayFiles& file
                     random.next() >> 32,
                     std::move(one.executor),
                     os::Fd(),
-                    history_directory(who),
-                    who.name,
-                    root,
+                    history_directory(rooted.who),
+                    rooted.who.name,
+                    rooted.root,
                     {}};
     const report::Report report = run_session(std::move(session));
-    print_plan(options, report, root);
+    print_plan(options, report, rooted.root);
     worst = model::worse_of(worst, exit_of(report));
   }
   return static_cast<int>(worst);
@@ -267,8 +258,8 @@ gameday::Opened opening(const Options& options, const DayFiles& files, const os:
   return out;
 }
 
-int lead(const Options& options, Options of_runs, const os::Caller& who, DayFiles files,
-         Ready ready) {
+int lead(const Options& options, Options of_runs, DayFiles files, Rooted& rooted) {
+  const os::Caller& who = rooted.who;
   if (const auto good = check_roles(options, files.day); good.has_error()) {
     return fail(good.error().message());
   }
@@ -284,20 +275,20 @@ int lead(const Options& options, Options of_runs, const os::Caller& who, DayFile
     parts.earlier = std::move(day.value());
   } else {
     print_agenda(files);
-    parts.opened = opening(options, files, who, ready.id);
+    parts.opened = opening(options, files, who, rooted.day_id);
   }
   std::size_t next = 0;
   for (const auto& [item, experiment] : files.experiments) {
-    Prepared& one = ready.prepared[next++];
+    Prepared& one = rooted.prepared[next++];
     const bool done = parts.earlier && parts.earlier->items[item].state == gameday::ItemState::done;
     if (!done) parts.prepared.emplace(item, std::move(one));
   }
   parts.options = std::move(of_runs);
   parts.files = std::move(files);
-  parts.control = std::move(ready.control);
-  parts.control_folder = ready.control_folder;
+  parts.control = std::move(rooted.day_control);
+  parts.control_folder = rooted.day_folder;
   parts.who = who;
-  ready = Ready();  // executors that nobody needs end here
+  rooted.prepared.clear();  // executors that nobody needs end here
   DayRunner runner(std::move(parts));
   return runner.run();
 }
@@ -315,29 +306,38 @@ std::string refusal(const DayFiles& files, const std::string& file, bool root) {
   return {};
 }
 
-int run_or_plan(const Options& options, const std::string& what, const std::string& file) {
-  const bool leads = what == "run";
-  const bool root = os::is_root();
-  const os::Caller who = os::caller();
-  Options of_runs = options;
-  of_runs.command = leads ? "gameday" : "plan";
-  const int count = count_runs(options, file, who);
+// What is run, and what is planned, as its runs see it.
+Options options_of_runs(const Options& options, bool leads) {
+  Options out = options;
+  out.command = leads ? "gameday" : "plan";
+  return out;
+}
+
+std::optional<int> ready_as_root(const Options& options, const std::string& file, bool leads,
+                                 Rooted& rooted) {
+  const int count = count_runs(options, file, rooted.who);
   if (count == kUnreadable) return kInvalid;
-  auto ready = make_ready(of_runs, count, who, leads);
+  const auto ready = make_ready(options_of_runs(options, leads), count, leads, rooted);
+  if (ready.has_error()) rooted.why_not = ready.error().message();
+  rooted.prepared.resize(static_cast<std::size_t>(count));
   if (leads) os::go_before_others();
-  if (auto dropped = os::become_caller(who); dropped.has_error()) {
-    return fail(dropped.error().message(), Exit::refused);
-  }
+  return std::nullopt;
+}
+
+int run_or_plan(const Options& options, const std::string& what, const std::string& file,
+                Rooted& rooted) {
+  const bool leads = what == "run";
   auto files = read_gameday(file, options.inventory);
   if (!files) return kInvalid;
-  const std::string why_not = leads ? refusal(*files, file, root) : "";
+  const std::string refused = leads ? refusal(*files, file, rooted.root) : "";
+  const std::string& why_not = refused.empty() ? rooted.why_not : refused;
   if (!why_not.empty()) return fail(why_not, Exit::refused);
-  if (ready.has_error()) return fail(ready.error().message(), Exit::refused);
-  if (files->experiments.size() != static_cast<std::size_t>(count)) {
+  if (files->experiments.size() != rooted.prepared.size()) {
     return fail(file + " was changed while it was read; try again");
   }
-  if (!leads) return plan_all(of_runs, who, *files, std::move(ready.value()), root);
-  return lead(options, std::move(of_runs), who, std::move(*files), std::move(ready.value()));
+  Options of_runs = options_of_runs(options, leads);
+  if (!leads) return plan_all(of_runs, *files, rooted);
+  return lead(options, std::move(of_runs), std::move(*files), rooted);
 }
 
 // ---- From a second terminal
@@ -356,16 +356,28 @@ std::optional<int> speak_in(const std::string& directory, const boost::json::obj
   return 0;
 }
 
-int speak(const Options& options, const std::string& what, const std::string& text) {
-  if (what == "note" && text.empty()) return fail("note needs its text: ordeal gameday note TEXT");
-  const os::Caller who = os::caller();
+bool speaks(const std::string& what) {
+  return what == "continue" || what == "note" || what == "stop" || what == "status";
+}
+
+// What is said to a day, and by whom.
+boost::json::object question_of(const Options& options, const os::Caller& who) {
+  const std::vector<std::string> words(options.words.begin() + 1, options.words.end());
   boost::json::object question;
-  question["ask"] = boost::json::string(what);
-  question["text"] = boost::json::string(text);
+  question["ask"] = boost::json::string(options.words.front());
+  question["text"] = boost::json::string(join(words, " "));
   question["by"] = boost::json::string(options.by.empty() ? who.name : options.by);
-  for (const std::string& folder : {control_directory(), history_directory(who) + "/run"}) {
-    if (const auto said = speak_in(folder, question)) return *said;
+  return question;
+}
+
+// Beside the sockets of runs none was found, but perhaps in the caller's own history.
+int speak(const Options& options, const os::Caller& who) {
+  const std::string& what = options.words.front();
+  if (what == "note" && options.words.size() == 1) {
+    return fail("note needs its text: ordeal gameday note TEXT");
   }
+  const auto said = speak_in(history_directory(who) + "/run", question_of(options, who));
+  if (said) return *said;
   if (what != "status") return fail("no game day goes on here");
   fmt::print("no game day goes on here\n");
   return 0;
@@ -395,7 +407,18 @@ int show(const Options& options, const std::string& wanted) {
 
 }  // namespace
 
-int command_gameday(const Options& options) {
+std::optional<int> gameday_as_root(const Options& options, Rooted& rooted) {
+  const std::string what = options.words.empty() ? "" : options.words.front();
+  const bool note_without_text = what == "note" && options.words.size() == 1;
+  if (speaks(what) && !note_without_text) {
+    return speak_in(control_directory(), question_of(options, rooted.who));
+  }
+  const bool leads = what == "run";
+  if ((!leads && what != "plan") || options.words.size() != 2) return std::nullopt;
+  return ready_as_root(options, options.words[1], leads, rooted);
+}
+
+int command_gameday(const Options& options, Rooted& rooted) {
   static const std::vector<std::string> kWhat = {"run",  "plan", "validate", "continue",
                                                  "note", "stop", "status",   "report"};
   const std::string what = options.words.empty() ? "" : options.words.front();
@@ -407,11 +430,10 @@ int command_gameday(const Options& options) {
   }
   const std::vector<std::string> rest(options.words.begin() + 1, options.words.end());
   if (what == "report") return show(options, rest.empty() ? "" : rest.front());
-  const bool speaks = what == "continue" || what == "note" || what == "stop" || what == "status";
-  if (speaks) return speak(options, what, join(rest, " "));
+  if (speaks(what)) return speak(options, rooted.who);
   if (rest.size() != 1) return fail("gameday " + what + " needs a game day file");
   return what == "validate" ? validate(options, rest.front())
-                            : run_or_plan(options, what, rest.front());
+                            : run_or_plan(options, what, rest.front(), rooted);
 }
 
 }  // namespace ordeal::cli

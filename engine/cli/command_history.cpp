@@ -54,7 +54,7 @@ std::string render(const Options& options, const report::Report& report) {
 
 }  // namespace
 
-int command_runs(const Options& options) {
+int command_runs(const Options& options, Rooted&) {
   auto database = open_history();
   if (database.has_error() && database.error().code() == Code::gone) {
     fmt::print("no runs yet\n");
@@ -72,7 +72,7 @@ int command_runs(const Options& options) {
   return 0;
 }
 
-int command_report(const Options& options) {
+int command_report(const Options& options, Rooted&) {
   static const std::vector<std::string> kFormats = {"text",  "html", "md",
                                                     "junit", "json", "events"};
   if (std::find(kFormats.begin(), kFormats.end(), options.format) == kFormats.end()) {

@@ -53,10 +53,7 @@ void print_undos(const std::vector<wire::UndoResult>& undos, const Options& opti
   }
 }
 
-}  // namespace
-
-int command_doctor(const Options& options) {
-  if (!options.inventory.empty()) return doctor_hosts(options);
+int doctor_here(const Options&) {
   auto answer = ask_for<executor::DoctorReport>({"--doctor"});
   if (answer.has_error()) return refuse(answer.error());
   bool all = true;
@@ -69,8 +66,7 @@ int command_doctor(const Options& options) {
   return all ? 0 : static_cast<int>(Exit::refused);
 }
 
-int command_status(const Options& options) {
-  if (!options.inventory.empty()) return status_hosts(options);
+int status_here(const Options& options) {
   auto answer = ask_for<executor::StatusReport>({"--status"});
   if (answer.has_error()) return refuse(answer.error());
   const executor::StatusReport& status = answer.value();
@@ -117,8 +113,7 @@ int command_status(const Options& options) {
   return options.exit_code && anything ? static_cast<int>(Exit::dirty) : 0;
 }
 
-int command_recover(const Options& options) {
-  if (!options.inventory.empty()) return recover_hosts(options);
+int recover_here(const Options& options) {
   const bool only_say = options.print || options.dry_run;
   const char* mode = options.print ? "recover --print" : "recover --dry-run";
   if (only_say && !os::is_root()) {
@@ -159,8 +154,7 @@ int command_recover(const Options& options) {
   return report.clean ? 0 : static_cast<int>(Exit::dirty);
 }
 
-int command_halt(const Options& options) {
-  if (!options.inventory.empty()) return halt_hosts(options);
+int halt_here(const Options& options) {
   const std::string command = options.lift ? "halt --lift" : "halt";
   if (!need_root(command)) return static_cast<int>(Exit::refused);
   if (options.lift) {
@@ -197,7 +191,7 @@ int command_halt(const Options& options) {
   return static_cast<int>(Exit::dirty);
 }
 
-int command_abort(const Options& options) {
+int abort_here(const Options& options) {
   const std::string directory = control_directory();
   std::vector<std::string> runs = runs_under_control(directory);
   const boost::json::object question{{"ask", "abort"}, {"reason", options.reason}};
@@ -210,12 +204,45 @@ int command_abort(const Options& options) {
   }
   std::string problem = told.error().message();
   if (told.error().code() == Code::gone) {
-    problem = last ? "no run goes on here" : "run " + wanted + " does not go on any more";
+    problem =
+        last ? "no run goes on here" : "run " + printable(wanted, 60) + " does not go on any more";
   }
   std::erase(runs, wanted);
   const std::string nearest = last ? "" : nearest_word(wanted, runs);
   complain(problem + (nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
   return static_cast<int>(Exit::invalid);
 }
+
+// This host needs nothing that the caller names. Of the hosts of a file we do not know yet whether
+// this one is among them.
+std::optional<int> here_or_kept(const Options& options, Rooted& rooted,
+                                int (*here)(const Options&)) {
+  if (options.inventory.empty()) return here(options);
+  const Question question = hosts_question(options);
+  auto side = keep_executor_question(question.here, question.within);
+  if (side.has_error()) return refuse(side.error());
+  rooted.side = std::move(side.value());
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int> doctor_as_root(const Options& options, Rooted& rooted) {
+  return here_or_kept(options, rooted, doctor_here);
+}
+
+std::optional<int> status_as_root(const Options& options, Rooted& rooted) {
+  return here_or_kept(options, rooted, status_here);
+}
+
+std::optional<int> recover_as_root(const Options& options, Rooted& rooted) {
+  return here_or_kept(options, rooted, recover_here);
+}
+
+std::optional<int> halt_as_root(const Options& options, Rooted& rooted) {
+  return here_or_kept(options, rooted, halt_here);
+}
+
+std::optional<int> abort_as_root(const Options& options, Rooted&) { return abort_here(options); }
 
 }  // namespace ordeal::cli

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "engine/cli/cli.hpp"
-#include "engine/cli/hosts.hpp"
 #include "engine/cli/tool.hpp"
 #include "engine/executor/doctor.hpp"
 #include "engine/executor/executor.hpp"
@@ -39,7 +38,7 @@ void print_row(const std::string& name, std::size_t width, const Row& row) {
 }
 
 // `silent` is the exit code for a host that did not answer.
-int ask_and_print(const Options& options, const Question& question, const Look& look, Exit silent) {
+int ask_and_print(const Options& options, Rooted& rooted, const Look& look, Exit silent) {
   auto inventory = read_inventory(options.inventory);
   if (!inventory) return static_cast<int>(Exit::invalid);
   std::size_t width = 4;
@@ -53,7 +52,7 @@ int ask_and_print(const Options& options, const Question& question, const Look& 
     worst = model::worse_of(worst, row.value().exit);
     print_row(host.name, width, row.value());
   };
-  const auto asked = ask_hosts(*inventory, os::caller(), question, answered);
+  const auto asked = ask_hosts(*inventory, rooted, hosts_question(options), answered);
   if (asked.has_error()) {
     complain(asked.error().message());
     return static_cast<int>(Exit::refused);
@@ -160,40 +159,16 @@ Result<Row> halt_row(const fleet::FarAnswer& answer) {
 
 }  // namespace
 
-int doctor_hosts(const Options& options) {
-  return ask_and_print(options, question({"--doctor"}, 60s, false), doctor_row, Exit::refused);
-}
-
-int status_hosts(const Options& options) {
-  return ask_and_print(
-      options, question({"--status"}, 30s, false),
-      [&options](const auto&, const fleet::FarAnswer& answer) {
-        return status_row(answer, options.exit_code);
-      },
-      Exit::refused);
-}
-
-int recover_hosts(const Options& options) {
-  const bool only_say = options.print || options.dry_run;
-  std::vector<std::string> arguments = {"--recover"};
-  if (only_say) arguments.emplace_back("--print");
-  // Services may have to start. A host that does not answer is not known to be clean.
-  return ask_and_print(
-      options, question(std::move(arguments), 150s, !only_say),
-      [only_say](const auto&, const fleet::FarAnswer& answer) {
-        return recover_row(answer, only_say);
-      },
-      only_say ? Exit::refused : Exit::dirty);
-}
-
-int halt_hosts(const Options& options) {
-  if (options.lift) {
-    const auto lifted = [](const auto&, const fleet::FarAnswer& answer) -> Result<Row> {
-      CHECK_OK(decode_answer<executor::HaltReport>(answer.output, answer.errors));
-      return Row{"lifted", {}, Exit::upheld};
-    };
-    return ask_and_print(options, question({"--lift"}, 30s, true), lifted, Exit::error);
+Question hosts_question(const Options& options) {
+  if (options.command == "doctor") return question({"--doctor"}, 60s, false);
+  if (options.command == "status") return question({"--status"}, 30s, false);
+  if (options.command == "recover") {
+    const bool only_say = options.print || options.dry_run;
+    std::vector<std::string> arguments = {"--recover"};
+    if (only_say) arguments.emplace_back("--print");
+    return question(std::move(arguments), 150s, !only_say);  // services may have to start
   }
+  if (options.lift) return question({"--lift"}, 30s, true);
   // What a person wrote reaches a far host through stdin: no shell may see it.
   Question halt = question({"--halt"}, 90s, true);
   halt.here.insert(halt.here.end(), {"--reason", options.reason});
@@ -201,8 +176,43 @@ int halt_hosts(const Options& options) {
   std::string line = options.reason;
   std::replace(line.begin(), line.end(), '\n', ' ');
   halt.input = line + "\n";
+  return halt;
+}
+
+int doctor_hosts(const Options& options, Rooted& rooted) {
+  return ask_and_print(options, rooted, doctor_row, Exit::refused);
+}
+
+int status_hosts(const Options& options, Rooted& rooted) {
   return ask_and_print(
-      options, halt, [](const auto&, const fleet::FarAnswer& answer) { return halt_row(answer); },
+      options, rooted,
+      [&options](const auto&, const fleet::FarAnswer& answer) {
+        return status_row(answer, options.exit_code);
+      },
+      Exit::refused);
+}
+
+int recover_hosts(const Options& options, Rooted& rooted) {
+  const bool only_say = options.print || options.dry_run;
+  // A host that does not answer is not known to be clean.
+  return ask_and_print(
+      options, rooted,
+      [only_say](const auto&, const fleet::FarAnswer& answer) {
+        return recover_row(answer, only_say);
+      },
+      only_say ? Exit::refused : Exit::dirty);
+}
+
+int halt_hosts(const Options& options, Rooted& rooted) {
+  if (options.lift) {
+    const auto lifted = [](const auto&, const fleet::FarAnswer& answer) -> Result<Row> {
+      CHECK_OK(decode_answer<executor::HaltReport>(answer.output, answer.errors));
+      return Row{"lifted", {}, Exit::upheld};
+    };
+    return ask_and_print(options, rooted, lifted, Exit::error);
+  }
+  return ask_and_print(
+      options, rooted, [](const auto&, const fleet::FarAnswer& answer) { return halt_row(answer); },
       Exit::dirty);
 }
 

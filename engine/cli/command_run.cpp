@@ -17,6 +17,7 @@
 #include "engine/cli/files.hpp"
 #include "engine/cli/paths.hpp"
 #include "engine/cli/report_files.hpp"
+#include "engine/cli/root.hpp"
 #include "engine/cli/running.hpp"
 #include "engine/cli/screen.hpp"
 #include "engine/cli/session.hpp"
@@ -220,41 +221,40 @@ class Files {
 
 }  // namespace
 
-int command_run(const Options& options) {
-  if (options.words.empty()) {
-    complain(fmt::format("{} needs an experiment file; make one with: ordeal new process.kill",
-                         options.command));
-    return static_cast<int>(Exit::invalid);
-  }
+// An executor for each file, before any of them is opened.
+std::optional<int> run_as_root(const Options& options, Rooted& rooted) {
   const bool plan = options.command == "plan";
-  const bool root = os::is_root();
   // Hosts that are reached over ssh need no root here.
   const bool elsewhere = !options.inventory.empty();
-  const os::Caller who = os::caller();
-  std::vector<Prepared> prepared;
-  std::string why_not;
-  if (root || plan || elsewhere) {
+  if (rooted.root || plan || elsewhere) {
     os::LinuxRandom random;
-    for (std::size_t i = 0; i < options.words.size() && why_not.empty(); ++i) {
-      auto one = prepare(options, who, random);
-      if (one.has_error()) why_not = one.error().message();
-      if (one.has_value()) prepared.push_back(std::move(one.value()));
+    for (std::size_t i = 0; i < options.words.size() && rooted.why_not.empty(); ++i) {
+      auto one = prepare(options, rooted.who, random);
+      if (one.has_error()) rooted.why_not = one.error().message();
+      if (one.has_value()) rooted.prepared.push_back(std::move(one.value()));
     }
   } else {
-    why_not = fmt::format(
+    rooted.why_not = fmt::format(
         "run changes this host and needs root (it drops it before it reads the "
         "file): sudo ordeal run {}",
         fmt::join(options.words, " "));
   }
   // Executors of other hosts know nothing of our own latch.
   if (const auto reason = halted_here(); elsewhere && !plan && reason) {
-    why_not = "this machine is halted: " + *reason + "; lift it with: sudo ordeal halt --lift";
+    rooted.why_not =
+        "this machine is halted: " + *reason + "; lift it with: sudo ordeal halt --lift";
   }
   if (!plan) os::go_before_others();  // after the executors: what they start is not to go first
-  if (auto dropped = os::become_caller(who); dropped.has_error()) {
-    complain(dropped.error().message());
-    return static_cast<int>(Exit::refused);
+  return std::nullopt;
+}
+
+int command_run(const Options& options, Rooted& rooted) {
+  if (options.words.empty()) {
+    complain(fmt::format("{} needs an experiment file; make one with: ordeal new process.kill",
+                         options.command));
+    return static_cast<int>(Exit::invalid);
   }
+  const os::Caller& who = rooted.who;
   const Reading reading = read_all_files(options);
   if (!reading.broken.empty()) {
     std::vector<FileOutcome> outcomes;
@@ -265,11 +265,12 @@ int command_run(const Options& options) {
   const auto& hosts = reading.inventory.hosts;
   const bool here = std::any_of(hosts.begin(), hosts.end(),
                                 [](const auto& host) { return !host.ssh.has_value(); });
-  Files files(options, who, reading, root || !here);
-  return why_not.empty() ? files.run(std::move(prepared)) : files.refuse(why_not);
+  Files files(options, who, reading, rooted.root || !here);
+  return rooted.why_not.empty() ? files.run(std::move(rooted.prepared))
+                                : files.refuse(rooted.why_not);
 }
 
-int command_validate(const Options& options) {
+int command_validate(const Options& options, Rooted&) {
   if (options.words.empty()) {
     complain("validate needs an experiment file");
     return static_cast<int>(Exit::invalid);

@@ -1,6 +1,7 @@
 // `ordeal schedule`: what a schedule file says, what it will do, and what it did.
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -8,6 +9,7 @@
 #include "engine/base/text.hpp"
 #include "engine/cli/calendar.hpp"
 #include "engine/cli/cli.hpp"
+#include "engine/cli/root.hpp"
 #include "engine/cli/running.hpp"
 #include "engine/model/verdict.hpp"
 #include "engine/os/linux/caller.hpp"
@@ -51,18 +53,40 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-// Why schedules are paused, by name.
-std::map<std::string, std::string> pauses(const schedule::Calendar& calendar) {
-  std::map<std::string, std::string> out;
+// The records are root's: how runs of this schedule ended, as "NUMBER NAME" in a line each.
+std::string ends_as_root(const std::string& schedule) {
   auto ledger = open_ledger();
-  if (!ledger) return out;
-  if (ledger->has_error()) {
-    complain("pauses are not known: " + ledger->error().message());
-    return out;
-  }
+  if (!ledger) return "";
+  if (ledger->has_error()) return "!" + ledger->error().message();
+  const auto ends = ledger->value().ends(schedule);
+  if (ends.has_error()) return "!" + ends.error().message();
+  std::string out;
+  for (const auto& [name, number] : ends.value()) out += fmt::format("{} {}\n", number, name);
+  return out;
+}
+
+Result<std::map<std::string, int>> ends_of(RootSide& records, const std::string& schedule) {
+  const auto answer = records.ask(schedule);
+  if (answer.has_error()) return answer.error();
+  const std::string& text = answer.value();
+  if (text.starts_with('!')) return Error(Code::failed, text.substr(1));
+  std::map<std::string, int> out;
+  std::istringstream lines(text);
+  std::string name;
+  for (int number = 0; lines >> number >> name;) out[name] = number;
+  return out;
+}
+
+// Why schedules are paused, by name.
+std::map<std::string, std::string> pauses(const schedule::Calendar& calendar, RootSide& records) {
+  std::map<std::string, std::string> out;
   for (const schedule::Schedule& schedule : calendar.schedules) {
-    const auto ends = ledger->value().ends(schedule.name);
-    if (ends.has_value()) out[schedule.name] = schedule::paused(schedule, ends.value());
+    const auto ends = ends_of(records, schedule.name);
+    if (ends.has_error()) {
+      complain("pauses are not known: " + ends.error().message());
+      return out;
+    }
+    out[schedule.name] = schedule::paused(schedule, ends.value());
   }
   return out;
 }
@@ -105,7 +129,7 @@ std::string forecast_json(const std::vector<schedule::Forecast>& rows, bool more
   return boost::json::serialize(out);
 }
 
-int forecast(const Options& options, const std::string& file) {
+int forecast(const Options& options, const std::string& file, RootSide& records) {
   constexpr std::int64_t kMostDays = 3660;
   if (options.days < 1 || options.days > kMostDays) {
     return fail(fmt::format("--days {}: expected 1 to {}", options.days, kMostDays));
@@ -121,7 +145,7 @@ int forecast(const Options& options, const std::string& file) {
   }
   const auto calendar = read_calendar(file);
   if (!calendar) return kInvalid;
-  const auto paused = pauses(*calendar);
+  const auto paused = pauses(*calendar, records);
   const WallTime until = from + options.days * 24h;
   const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(options.limit, 0));
   auto rows = schedule::forecast(*calendar, from, until, limit + 1);
@@ -185,10 +209,21 @@ int resume(const std::string& name) {
 
 }  // namespace
 
-int command_schedule(const Options& options) {
-  static const std::vector<std::string> kWhat = {"validate", "forecast", "log", "resume"};
+std::optional<int> schedule_as_root(const Options& options, Rooted& rooted) {
   const std::string what = options.words.empty() ? "" : options.words.front();
   if (what == "log") return log(options);
+  if (options.words.size() != 2) return std::nullopt;
+  if (what == "resume") return resume(options.words[1]);
+  if (what != "forecast") return std::nullopt;
+  auto records = RootSide::start(ends_as_root);
+  if (records.has_error()) return fail(records.error().message());
+  rooted.side = std::move(records.value());
+  return std::nullopt;
+}
+
+int command_schedule(const Options& options, Rooted& rooted) {
+  static const std::vector<std::string> kWhat = {"validate", "forecast", "log", "resume"};
+  const std::string what = options.words.empty() ? "" : options.words.front();
   if (std::find(kWhat.begin(), kWhat.end(), what) == kWhat.end()) {
     const std::string near = nearest_word(what, kWhat);
     return fail(fmt::format("schedule{}{}: expected {}{}", what.empty() ? "" : " ",
@@ -200,8 +235,7 @@ int command_schedule(const Options& options) {
                             what == "resume" ? "the name of a schedule" : "a schedule file"));
   }
   const std::string& subject = options.words[1];
-  if (what == "resume") return resume(subject);
-  return what == "validate" ? validate(subject) : forecast(options, subject);
+  return what == "validate" ? validate(subject) : forecast(options, subject, *rooted.side);
 }
 
 }  // namespace ordeal::cli

@@ -13,6 +13,7 @@
 #include "engine/cli/hosts.hpp"
 #include "engine/cli/listen.hpp"
 #include "engine/cli/paths.hpp"
+#include "engine/cli/root.hpp"
 #include "engine/cli/serve.hpp"
 #include "engine/os/linux/caller.hpp"
 
@@ -71,8 +72,16 @@ Result<Doors> open_doors(const Options& options) {
 
 }  // namespace
 
-int command_serve(const Options& options) {
-  if (!os::is_root()) return refuse("serve starts runs, which need root: sudo ordeal serve");
+std::optional<int> serve_as_root(const Options& options, Rooted& rooted) {
+  if (!rooted.root) return refuse("serve starts runs, which need root: start it as a service");
+  // It opens files and starts programs as root for as long as it lives.
+  if (rooted.who.uid != 0) {
+    return refuse(fmt::format(
+        "serve stays root, and would open the files that {} names as root. Start it as a service: "
+        "sudo systemctl start ordeal; who may do everything as root: sudo env -u SUDO_UID ordeal "
+        "serve ...",
+        printable(rooted.who.name)));
+  }
   std::optional<schedule::Calendar> calendar = schedule::Calendar();
   if (!options.schedule.empty()) calendar = read_calendar(options.schedule);
   if (!calendar) return static_cast<int>(Exit::invalid);

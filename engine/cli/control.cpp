@@ -1,5 +1,6 @@
 #include "engine/cli/control.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -15,9 +16,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include "engine/base/json.hpp"
+#include "engine/base/text.hpp"
 #include "engine/os/linux/caller.hpp"
 #include "engine/os/linux/clock.hpp"
+#include "engine/serve/request.hpp"
 
 namespace ordeal::cli {
 namespace {
@@ -32,19 +37,47 @@ constexpr std::size_t kLongestLine = 64u << 10;
 constexpr Duration kAfterProblem = 100ms;
 constexpr Duration kSlowClient = 500ms;  // who asks says it at once; others wait behind it
 
+bool is_day_id(std::string_view name) {
+  return name.starts_with('g') && serve::is_run_id("r" + std::string(name.substr(1)));
+}
+
+// A run, a day of this folder, or "DAY/day". Nothing else that somebody typed becomes a path.
+bool is_socket_name(std::string_view name) {
+  if (serve::is_run_id(name) || name == kDay) return true;
+  const std::size_t slash = name.find('/');
+  return slash != name.npos && is_day_id(name.substr(0, slash)) && name.substr(slash + 1) == kDay;
+}
+
 Result<sockaddr_un> address_of(const std::string& directory, const std::string& run) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  if (!is_socket_name(run))
+    return Error(Code::gone, printable(run, 60) + ": no run has such a name");
   const std::string path = directory + "/" + run + std::string(kEnding);
   if (path.size() >= sizeof address.sun_path) return Error(Code::invalid, path + ": too long");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
 }
 
+// Connects, but not through a link: the folder of a game day belongs to who leads it, and root asks
+// there too. 0, or errno.
+int connect_to(int fd, const sockaddr_un& address) {
+  const os::Fd node(::open(address.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (!node || ::fstat(node.get(), &status) != 0) return errno;
+  if (!S_ISSOCK(status.st_mode)) return ENOTSOCK;
+  sockaddr_un opened{};
+  opened.sun_family = AF_UNIX;
+  fmt::format_to_n(opened.sun_path, sizeof opened.sun_path - 1, "/proc/self/fd/{}", node.get());
+  const auto* to = reinterpret_cast<const sockaddr*>(&opened);
+  return ::connect(fd, to, sizeof opened) == 0 ? 0 : errno;
+}
+
 // The socket of a run of a game day is in the folder of that day.
 std::string find_socket(const std::string& directory, const std::string& run) {
   const std::string name = run + std::string(kEnding);
   std::error_code problem;
+  if (!is_socket_name(run)) return directory;
   if (fs::exists(directory + "/" + name, problem)) return directory;
   for (const std::string& day : days_under_control(directory)) {
     const std::string below = directory + "/" + day;
@@ -149,7 +182,7 @@ std::vector<std::string> runs_under_control(const std::string& directory) {
       const fs::path path = entry.path();
       // Beside them are the sockets of ordeal serve and of game days.
       const std::string run = path.stem().string();
-      if (path.extension() == kEnding && run.starts_with("r-")) out.push_back(run);
+      if (path.extension() == kEnding && serve::is_run_id(run)) out.push_back(run);
     }
   }
   std::sort(out.begin(), out.end());
@@ -161,7 +194,7 @@ std::vector<std::string> days_under_control(const std::string& directory) {
   std::error_code problem;
   for (const auto& entry : fs::directory_iterator(directory, problem)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("g-") && entry.is_directory(problem)) out.push_back(name);
+    if (is_day_id(name) && entry.is_directory(problem)) out.push_back(name);
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -172,9 +205,8 @@ bool is_under_control(const std::string& directory, const std::string& run) {
   if (address.has_error()) return false;
   const os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return true;  // not known: nothing may be called dead for our own lack of descriptors
-  const auto* to = reinterpret_cast<const sockaddr*>(&address.value());
-  if (::connect(fd.get(), to, sizeof address.value()) == 0) return true;
-  return errno == EAGAIN;  // it listens, but is busy or stopped
+  const int problem = connect_to(fd.get(), address.value());
+  return problem == 0 || problem == EAGAIN;  // EAGAIN: it listens, but is busy or stopped
 }
 
 Result<boost::json::object> ask_run(const std::string& directory, const std::string& run,
@@ -185,8 +217,7 @@ Result<boost::json::object> ask_run(const std::string& directory, const std::str
   const timeval patience{2, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    const int problem = errno;
+  if (const int problem = connect_to(fd.get(), address); problem != 0) {
     if (problem == ECONNREFUSED) ::unlink(address.sun_path);
     if (problem == ECONNREFUSED || problem == ENOENT) {
       return Error(Code::gone, "run " + run + " does not go on any more");

@@ -7,13 +7,11 @@
 #include "engine/base/digest.hpp"
 #include "engine/cli/files.hpp"
 #include "engine/cli/paths.hpp"
-#include "engine/cli/tool.hpp"
+#include "engine/cli/root.hpp"
 #include "engine/os/group.hpp"
-#include "engine/os/linux/cgroups.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/fd.hpp"
 #include "engine/os/linux/launcher.hpp"
-#include "engine/os/linux/processes.hpp"
 #include "engine/spec/inventory.hpp"
 #include "engine/spec/yaml.hpp"
 
@@ -22,10 +20,9 @@ namespace {
 
 class Asking {
  public:
-  Asking(const os::Caller& who, const fleet::ExecutorFile& file, const Question& question,
+  Asking(Rooted& rooted, const fleet::ExecutorFile& file, const Question& question,
          const Answered& answered)
-      : clock_(loop_.get_executor()), cgroups_(clock_),
-        processes_(loop_.get_executor(), clock_, cgroups_), launcher_(loop_.get_executor(), who),
+      : clock_(loop_.get_executor()), launcher_(loop_.get_executor(), rooted.who), rooted_(rooted),
         file_(file), question_(question), answered_(answered) {}
 
   void run(const model::Inventory& inventory) {
@@ -64,11 +61,11 @@ class Asking {
   }
 
   Task<Result<fleet::FarAnswer>> ask_here() {
-    if (question_.changes && !os::is_root()) {
+    if (question_.changes && !rooted_.root) {
       co_return Error(Code::denied, "this machine is one of the hosts, and that needs root: sudo");
     }
-    std::vector<std::string> arguments = question_.here;
-    CO_TRY(auto result, co_await ask_executor(processes_, std::move(arguments), question_.within));
+    if (!rooted_.side) co_return Error(Code::failed, "this machine's executor cannot be asked");
+    CO_TRY(auto result, co_await ask_kept_executor(*rooted_.side));
     fleet::FarAnswer out;
     out.output = std::move(result.output);
     out.errors = std::move(result.errors);
@@ -77,9 +74,8 @@ class Asking {
 
   asio::io_context loop_{1};
   os::LinuxClock clock_;
-  os::LinuxCgroups cgroups_;
-  os::LinuxProcesses processes_;
   os::LinuxLauncher launcher_;
+  Rooted& rooted_;
   const fleet::ExecutorFile& file_;
   const Question& question_;
   const Answered& answered_;
@@ -103,10 +99,10 @@ Result<fleet::ExecutorFile> executor_file() {
   return out;
 }
 
-Result<void> ask_hosts(const model::Inventory& inventory, const os::Caller& who,
-                       const Question& question, const Answered& answered) {
+Result<void> ask_hosts(const model::Inventory& inventory, Rooted& rooted, const Question& question,
+                       const Answered& answered) {
   TRY(auto file, executor_file());
-  Asking asking(who, file, question, answered);
+  Asking asking(rooted, file, question, answered);
   asking.run(inventory);
   return ok();
 }

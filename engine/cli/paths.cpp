@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/os/linux/settings.hpp"
+
 namespace ordeal::cli {
 
 namespace fs = std::filesystem;
@@ -15,7 +17,7 @@ std::string environment(const char* name) {
 }
 
 Result<std::string> executor_path() {
-  const std::string named = environment("ORDEAL_EXECUTOR");
+  const std::string named = os::setting("ORDEAL_EXECUTOR");
   if (!named.empty()) return named;
   std::error_code problem;
   const fs::path self = fs::read_symlink("/proc/self/exe", problem);
@@ -31,12 +33,12 @@ Result<std::string> executor_path() {
 }
 
 std::string state_directory() {
-  const std::string named = environment("ORDEAL_STATE");
+  const std::string named = os::setting("ORDEAL_STATE");
   return named.empty() ? "/var/lib/ordeal" : named;
 }
 
 std::string control_directory() {
-  const std::string named = environment("ORDEAL_STATE");
+  const std::string named = os::setting("ORDEAL_STATE");
   return named.empty() ? "/run/ordeal" : named + "/run";
 }
 

@@ -10,6 +10,7 @@
 #include "engine/os/linux/cgroups.hpp"
 #include "engine/os/linux/clock.hpp"
 #include "engine/os/linux/processes.hpp"
+#include "engine/os/linux/settings.hpp"
 
 namespace ordeal::cli {
 
@@ -22,7 +23,7 @@ Task<Result<ToolAnswer>> ask_executor(os::Processes& processes, std::vector<std:
   command.timeout = within;
   std::map<std::string, std::string> settings;
   for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY"}) {
-    if (!environment(name).empty()) settings[name] = environment(name);
+    if (std::string value = os::setting(name); !value.empty()) settings[name] = std::move(value);
   }
   CO_TRY(auto result, co_await processes.run(std::move(command), std::move(settings)));
   ToolAnswer out;
@@ -32,15 +33,14 @@ Task<Result<ToolAnswer>> ask_executor(os::Processes& processes, std::vector<std:
   co_return out;
 }
 
-Result<ToolAnswer> ask_executor(std::vector<std::string> arguments) {
-  constexpr Duration kWithin = 120s;  // recovery may start services
+Result<ToolAnswer> ask_executor(std::vector<std::string> arguments, Duration within) {
   asio::io_context loop{1};
   os::LinuxClock clock(loop.get_executor());
   os::LinuxCgroups cgroups(clock);
   os::LinuxProcesses processes(loop.get_executor(), clock, cgroups);
   std::optional<Result<ToolAnswer>> ended;
   auto ask = [&]() -> Task<void> {
-    ended.emplace(co_await ask_executor(processes, std::move(arguments), kWithin));
+    ended.emplace(co_await ask_executor(processes, std::move(arguments), within));
     loop.stop();
   };
   asio::co_spawn(loop, ask, [](std::exception_ptr problem) {

@@ -17,8 +17,8 @@ struct ToolAnswer {
   std::string errors;
 };
 
-// Runs it as whoever we are. Error: it could not be started.
-Result<ToolAnswer> ask_executor(std::vector<std::string> arguments);
+// Runs it as whoever we are; recovery may start services. Error: it could not be started.
+Result<ToolAnswer> ask_executor(std::vector<std::string> arguments, Duration within = 120s);
 
 // The same beside others, within a time.
 Task<Result<ToolAnswer>> ask_executor(os::Processes& processes, std::vector<std::string> arguments,

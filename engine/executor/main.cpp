@@ -30,6 +30,7 @@
 #include "engine/os/linux/linux_host.hpp"
 #include "engine/os/linux/own_scope.hpp"
 #include "engine/os/linux/self_kill.hpp"
+#include "engine/os/linux/settings.hpp"
 #include "engine/os/linux/spawn.hpp"
 #include "engine/os/linux/stream.hpp"
 #include "faults/catalogue.hpp"
@@ -41,10 +42,10 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr Duration kHaltWait = 60s;  // services that start may take long
 
-// Tests set these. Not honoured when the kernel says that we have more rights than our caller.
+// Tests set these.
 std::string setting(const char* name, std::string standard) {
-  const char* value = ::secure_getenv(name);
-  return value != nullptr && value[0] == '/' ? value : standard;
+  const std::string value = os::setting(name);
+  return value.starts_with('/') ? value : standard;
 }
 std::string state_directory() { return setting("ORDEAL_STATE", "/var/lib/ordeal"); }
 std::string policy_file() { return setting("ORDEAL_POLICY", "/etc/ordeal/policy.conf"); }

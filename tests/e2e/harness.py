@@ -16,6 +16,17 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 BINARIES = pathlib.Path(os.environ.get("ORDEAL_BINARIES", HERE.parent.parent / "build/release"))
 ORDEAL = str(BINARIES / "ordeal")
+NOBODY = 65534
+# Arguments: the folder, then a command.
+APART = """
+set -eu
+folder=$1; shift
+mkdir -p "$folder/state/run" "$folder/etc" "$folder/work"
+mount -t tmpfs tmpfs /run && mkdir /run/ordeal && mount --bind "$folder/state/run" /run/ordeal
+mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/ordeal && mount --bind "$folder/state" /var/lib/ordeal
+mount -t overlay overlay -o "lowerdir=/etc,upperdir=$folder/etc,workdir=$folder/work" /etc
+exec "$@"
+"""
 
 
 def free_port():
@@ -60,6 +71,7 @@ class EndToEnd(unittest.TestCase):
         self.environment.update(ORDEAL_STATE=str(self.folder / "state"),
                                 ORDEAL_POLICY=str(self.folder / "policy.conf"), TERM="dumb")
         self.environment.pop("CI", None)
+        self.prefix = []
         self.children = []
         self.addCleanup(self.stop_children)
 
@@ -69,6 +81,14 @@ class EndToEnd(unittest.TestCase):
                 os.kill(child.pid, signal.SIGCONT)
                 child.kill()
             child.wait()
+
+    def lend_root(self):
+        """As if `nobody` asked through sudo. ORDEAL_* do not count then, so what we start gets its
+        state folder by a mount namespace."""
+        self.folder.chmod(0o755)
+        self.environment.update(SUDO_UID=str(NOBODY), SUDO_GID=str(NOBODY), SUDO_USER="nobody")
+        self.prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", APART, "apart",
+                       str(self.folder)]
 
     def start(self, *argv, **options):
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **options)
@@ -89,7 +109,7 @@ class EndToEnd(unittest.TestCase):
         return str(path)
 
     def ordeal(self, *arguments, timeout=120, **options):
-        return subprocess.run([ORDEAL, *arguments], env=self.environment, text=True,
+        return subprocess.run([*self.prefix, ORDEAL, *arguments], env=self.environment, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
                               cwd=self.folder, **options)
 

@@ -292,9 +292,8 @@ class Leading(Gameday):
     def test_root_works_in_no_folder_of_the_caller(self):
         """What is bound there by root and then given away could be a link to any file by then."""
         self.experiment("one")
-        self.folder.chmod(0o755)
         path = self.day({"run": "one.yaml"})
-        self.environment.update(SUDO_UID="65534", SUDO_GID="65534")
+        self.lend_root()
         early, ready, over = set(), set(), threading.Event()
 
         def watch():

@@ -14,15 +14,22 @@
 #include <optional>
 
 #include "engine/os/linux/fd.hpp"
+#include "engine/os/linux/proc.hpp"
 
 namespace ordeal::os {
 namespace {
 
 std::optional<unsigned> number_from(const char* name) {
   const char* value = std::getenv(name);
-  const std::string text = value == nullptr ? "" : value;
-  if (text.empty() || text.find_first_not_of("0123456789") != text.npos) return std::nullopt;
-  return static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 10));
+  return value == nullptr ? std::nullopt : proc::parse_number<unsigned>(value);
+}
+
+// Who was lent root, by what he was lent it through. All three set these last: nobody who may not
+// set root's whole environment can choose them.
+const passwd* lent_to() {
+  if (const auto uid = number_from("PKEXEC_UID")) return ::getpwuid(*uid);
+  const char* doas = std::getenv("DOAS_USER");
+  return doas == nullptr ? nullptr : ::getpwnam(doas);
 }
 
 }  // namespace
@@ -56,6 +63,9 @@ Caller caller() {
   if (is_root() && sudo_uid && sudo_gid) {
     out.uid = *sudo_uid;
     out.gid = *sudo_gid;
+  } else if (const passwd* entry = is_root() ? lent_to() : nullptr) {
+    out.uid = entry->pw_uid;
+    out.gid = entry->pw_gid;
   }
   if (const passwd* entry = ::getpwuid(out.uid)) {
     out.name = entry->pw_name;

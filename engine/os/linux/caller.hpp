@@ -6,7 +6,7 @@
 
 namespace ordeal::os {
 
-// Who asked for this: the user behind sudo, else the user of this process.
+// Who asked for this: the user behind sudo, doas or pkexec, else the user of this process.
 struct Caller {
   unsigned uid = 0;
   unsigned gid = 0;
@@ -20,7 +20,7 @@ std::string kernel_release();
 std::string node_name();
 std::string machine_name();  // "x86_64"
 
-// Gives up root for good when started through sudo: groups, gid, uid, then checks that there is no
+// Gives up root for good when it was lent to us: groups, gid, uid, then checks that there is no
 // way back. Does nothing for a root login.
 Result<void> become_caller(const Caller& caller);
 

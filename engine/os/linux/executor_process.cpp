@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <vector>
 
+#include "engine/os/linux/settings.hpp"
 #include "engine/os/linux/stream.hpp"
 
 namespace ordeal::os {
@@ -19,7 +19,9 @@ namespace {
 std::vector<std::string> clean_environment() {
   std::vector<std::string> out = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C"};
   for (const char* name : {"ORDEAL_STATE", "ORDEAL_POLICY"}) {
-    if (const char* value = std::getenv(name)) out.push_back(std::string(name) + "=" + value);
+    if (const std::string value = setting(name); !value.empty()) {
+      out.push_back(std::string(name) + "=" + value);
+    }
   }
   return out;
 }
