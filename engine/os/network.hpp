@@ -97,7 +97,8 @@ struct ExemptFlow {
 class Sockets {
  public:
   virtual ~Sockets() = default;
-  // The caller's SSH session, found through the sockets of our ancestors.
+  // The caller's SSH session: the one above us; below none (tmux, screen), every one of the same
+  // user and the one that an ancestor's environment tells of.
   virtual std::vector<ExemptFlow> exempt_flows() const = 0;
 };
 

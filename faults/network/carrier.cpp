@@ -16,6 +16,7 @@ constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kIcmp6 = 58;
 constexpr std::size_t kRuleLimit = 256;
+constexpr std::size_t kMostExcepted = 64;
 
 bool has_ports(const TrafficParameters& wanted) {
   return wanted.local_port.has_value() || wanted.remote_port.has_value();
@@ -40,6 +41,10 @@ Result<void> check(const TrafficParameters& wanted) {
     return Error(Code::refused,
                  "this would meet all traffic of the host: give remote_ip, remote_port, "
                  "local_port or device, or say allow_whole_interface: true");
+  }
+  if (wanted.except_ip && wanted.except_ip->size() > kMostExcepted) {
+    return Error(Code::refused, fmt::format("except_ip: {} addresses and networks, {} at most",
+                                            wanted.except_ip->size(), kMostExcepted));
   }
   return ok();
 }
@@ -141,6 +146,14 @@ model::NftRule accept_flow(const std::string& from, std::uint16_t from_port, con
   return rule;
 }
 
+// Packets to, or from, an address or network.
+model::NftRule accept_other_end(const std::string& address, bool to) {
+  const bool six = address.find(':') != address.npos;
+  model::NftRule rule = accept(six ? model::IpFamily::ip6 : model::IpFamily::ip, std::nullopt);
+  (to ? rule.match.destination : rule.match.source) = address;
+  return rule;
+}
+
 std::vector<model::NftRule> exemptions(const Scope& scope, model::NftHook hook,
                                        const Device* device) {
   std::vector<model::NftRule> rules;
@@ -155,6 +168,10 @@ std::vector<model::NftRule> exemptions(const Scope& scope, model::NftHook hook,
     if (!leaving || both_ends) {
       rules.push_back(accept_flow(remote, flow.remote_port, local, flow.local_port));
     }
+  }
+  for (const std::string& address : scope.wanted.except_ip.value_or(std::vector<std::string>())) {
+    if (leaving || both_ends) rules.push_back(accept_other_end(address, true));
+    if (!leaving || both_ends) rules.push_back(accept_other_end(address, false));
   }
   // Without its address the host is lost: DHCP, and neighbour discovery. ARP is neither IPv4 nor
   // IPv6, so no rule of ours ever sees it.
@@ -194,6 +211,9 @@ std::vector<model::Parameter> traffic_parameters() {
       {.name = "remote_ip",
        .kind = addresses,
        .summary = "Only traffic with these addresses or networks, IPv4 or IPv6."},
+      {.name = "except_ip",
+       .kind = addresses,
+       .summary = "Never traffic with these addresses or networks: from where you look on."},
       {.name = "protocol",
        .kind = choices,
        .summary = "Only these protocols; ports mean tcp and udp.",
@@ -362,7 +382,15 @@ void add_table(model::HostStep& step, const Scope& scope, model::NftTable table,
   step.claims.push_back({"traffic", fault::traffic_key(traffic)});
 
   std::vector<std::string> spared;
-  for (const os::ExemptFlow& flow : scope.exempt) spared.push_back(printable(flow.why));
+  for (const os::ExemptFlow& flow : scope.exempt) {
+    spared.push_back(printable(fmt::format("{} from {} port {}", flow.why,
+                                           plain_address(flow.remote_address), flow.remote_port)));
+  }
+  // On a console there is none to find.
+  if (scope.exempt.empty()) spared.push_back("no ssh session (none was found: see except_ip)");
+  for (const std::string& address : scope.wanted.except_ip.value_or(std::vector<std::string>())) {
+    spared.push_back(address);
+  }
   spared.insert(spared.end(), {"DHCP", "neighbour discovery", "ARP"});
   step.summary.push_back("never touched: " + join(spared, ", "));
   step.warnings.insert(step.warnings.end(), scope.warnings.begin(), scope.warnings.end());

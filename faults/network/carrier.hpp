@@ -16,13 +16,14 @@ struct TrafficParameters {
   std::optional<std::vector<model::PortRange>> local_port;
   std::optional<std::vector<model::PortRange>> remote_port;
   std::optional<std::vector<std::string>> remote_ip;
+  std::optional<std::vector<std::string>> except_ip;
   std::vector<std::string> protocol;
   std::string direction;
   std::optional<std::string> device;
   bool allow_whole_interface = false;
 };
 BOOST_DESCRIBE_STRUCT(TrafficParameters, (),
-                      (local_port, remote_port, remote_ip, protocol, direction, device,
+                      (local_port, remote_port, remote_ip, except_ip, protocol, direction, device,
                        allow_whole_interface))
 
 // Their descriptions, to be put behind a fault's own.

@@ -164,7 +164,26 @@ TEST(NetworkDelay, SparesTheSshSessionAndTheHostsOwnNeeds) {
     EXPECT_FALSE(rules[static_cast<size_t>(i)].leased);
   }
   EXPECT_EQ(rules[3].match.icmp_type->first, 133);
-  EXPECT_THAT(step.summary, Contains(HasSubstr("never touched: your session, DHCP")));
+  EXPECT_THAT(step.summary,
+              Contains(HasSubstr("never touched: your session from 10.0.0.9 port 50000, DHCP")));
+}
+
+TEST(NetworkDelay, SaysThatNoSessionWasFoundAndSparesWhatIsExcepted) {
+  Bench bench;
+  const model::HostStep step = bench.planned(
+      network::delay(), delay_with(shared(R"("except_ip": ["10.0.0.9/32", "fd00::/8"])")));
+  EXPECT_THAT(step.summary,
+              Contains(HasSubstr("never touched: no ssh session (none was found: see except_ip), "
+                                 "10.0.0.9/32, fd00::/8, DHCP")));
+  const model::NftTable table = table_of(step);
+  const auto& rules = table.chains[0].rules;
+  ASSERT_GE(rules.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<model::NftAccept>(rules[0].verdict));
+  EXPECT_EQ(rules[0].match.family, model::IpFamily::ip);
+  EXPECT_EQ(rules[0].match.destination, "10.0.0.9/32");
+  EXPECT_EQ(rules[1].match.family, model::IpFamily::ip6);
+  EXPECT_EQ(rules[1].match.destination, "fd00::/8");
+  EXPECT_FALSE(rules[0].leased);
 }
 
 TEST(NetworkDelay, LeavesOutDevicesThatAreDownEnslavedOrOurs) {
