@@ -10,32 +10,46 @@
 namespace ordeal {
 namespace {
 
+constexpr std::size_t kLongestWord = 64;  // bounds the table; no real word is longer
+// More names than there are time zones. A file with thousands and as many typos is no person's:
+// 1000 words of 10 letters against one of that length are some 0.3 ms.
+constexpr std::size_t kMostCandidates = 1000;
+
 // Optimal string alignment: insertions, deletions, substitutions, swapped neighbours.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  using Row = std::array<std::size_t, kLongestWord + 1>;
+  std::array<Row, 3> rows{};  // of i, i - 1 and i - 2
+  for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
+    Row& now = rows[i % 3];
+    const Row& before = rows[(i + 2) % 3];
+    const Row& second = rows[(i + 1) % 3];
+    now[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
       const std::size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + cost});
+      now[j] = std::min({before[j] + 1, now[j - 1] + 1, before[j - 1] + cost});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+        now[j] = std::min(now[j], second[j - 2] + 1);
       }
     }
   }
-  return d[a.size()][b.size()];
+  return rows[a.size() % 3][b.size()];
 }
 
 }  // namespace
 
 std::string nearest_word(std::string_view word, std::span<const std::string> candidates) {
-  constexpr std::size_t kLongestWord = 64;  // bounds the table; no real word is longer
   if (word.size() > kLongestWord) return {};
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(word.size() / 3, 1) + 1;
-  for (const std::string& candidate : candidates) {
+  for (const std::string& candidate :
+       candidates.first(std::min(candidates.size(), kMostCandidates))) {
     if (candidate.size() > kLongestWord) continue;
+    // Each letter too many or too few is an edit.
+    if (std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size()) >=
+        best_distance) {
+      continue;
+    }
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best = candidate;

@@ -130,19 +130,27 @@ std::string describe(const HostSelector& selector) {
 
 std::string unknown_host(const std::string& name, const Inventory& inventory) {
   std::vector<std::string> names;
-  for (const InventoryHost& host : inventory.hosts) names.push_back(host.name);
-  if (contains(names, name)) return "";
+  for (const InventoryHost& host : inventory.hosts) {
+    if (host.name == name) return "";
+    names.push_back(host.name);
+  }
   return fmt::format("no host is called '{}'{}", printable(name, 80), instead(name, names));
 }
 
 std::string unknown_label(const std::string& label, const std::string& value,
                           const Inventory& inventory) {
+  // A condition may name thousands: what is right costs no lists of words.
+  const bool there =
+      std::any_of(inventory.hosts.begin(), inventory.hosts.end(), [&](const InventoryHost& host) {
+        const auto found = host.labels.find(label);
+        return found != host.labels.end() && (value.empty() || found->second == value);
+      });
+  if (there) return "";
   const std::vector<std::string> labels = labels_of(inventory);
   if (!contains(labels, label)) {
     return fmt::format("no host has a label `{}`{}", printable(label, 80), instead(label, labels));
   }
   const std::vector<std::string> values = values_of(label, inventory);
-  if (value.empty() || contains(values, value)) return "";
   return fmt::format("no host has {}={}{}", label, printable(value, 80), instead(value, values));
 }
 

@@ -278,6 +278,7 @@ class Reader {
     for (const Property& one : event_) {
       if (one.name == "EXDATE" && !except(one, out)) return;
     }
+    std::sort(out.except.begin(), out.except.end());
     if (out_.size() == kMostEvents) {
       return problem(line, fmt::format("more than {} events", kMostEvents));
     }
@@ -497,7 +498,7 @@ bool overlaps(const Event& event, const Zone& asks, WallTime begin, WallTime end
     if (at > last || (event.until && at > *event.until)) return false;
     if (!is_in_week(event, first, *day)) continue;
     if (event.count && ++seen > *event.count) return false;
-    if (std::find(event.except.begin(), event.except.end(), at) != event.except.end()) continue;
+    if (std::binary_search(event.except.begin(), event.except.end(), at)) continue;
     const WallTime from = zone.moments(at).first;
     const auto whole = std::chrono::floor<std::chrono::seconds>(event.length);
     const WallTime to = event.all_day ? zone.moments(at + whole).first : from + event.length;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -302,8 +303,12 @@ class Checks {
   }
 
   void two_samples(const Written& written) {
-    for (const Use& use : uses_) {
-      if (&use.written != &written || !use.counted()) continue;
+    // They were made in the order of `written`.
+    const auto before = [](const Use& use, const Written* one) { return &use.written < one; };
+    auto at = std::lower_bound(uses_.begin(), uses_.end(), &written, before);
+    for (; at != uses_.end() && &at->written == &written; ++at) {
+      const Use& use = *at;
+      if (!use.counted()) continue;
       const Duration held = *written.parsed.condition.for_;
       if (samples_in(held, use.interval()) >= 2) continue;
       context_.problems.error(
@@ -391,6 +396,12 @@ class Checks {
                                   fmt::format("{} is measured, but no condition uses it", name));
       }
     }
+    for (const Use& use : uses_) {
+      const Aggregate aggregate = use.part.measure.aggregate;
+      const bool counts = aggregate == Aggregate::success || aggregate == Aggregate::error ||
+                          aggregate == Aggregate::failures;
+      if (counts) answers_counted_.insert(where(use));
+    }
     bool judged_before = false;
     for (const Use& use : uses_) {
       lint_latency(use);
@@ -412,6 +423,10 @@ class Checks {
     context_.problems.warning(use.written.place_at(offset), std::move(text));
   }
 
+  // Where one use of an SLI speaks for another one.
+  using Where = std::tuple<const model::Sli*, List, std::optional<Duration>>;
+  static Where where(const Use& use) { return {use.sli, use.written.list, use.written.active}; }
+
   bool is_good_list(const Use& use) const {
     return use.written.list == List::steady_state || use.written.list == List::during;
   }
@@ -419,16 +434,7 @@ class Checks {
   void lint_latency(const Use& use) {
     const bool latency =
         use.sli != nullptr && model::is_request(*use.sli) && is_latency(use.part.measure.aggregate);
-    if (!latency || !is_good_list(use)) return;
-    for (const Use& other : uses_) {
-      const Aggregate aggregate = other.part.measure.aggregate;
-      const bool counts = aggregate == Aggregate::success || aggregate == Aggregate::error ||
-                          aggregate == Aggregate::failures;
-      if (counts && other.sli == use.sli && other.written.list == use.written.list &&
-          other.written.active == use.written.active) {
-        return;
-      }
-    }
+    if (!latency || !is_good_list(use) || answers_counted_.contains(where(use))) return;
     warn(use, use.offsets.measure,
          fmt::format("{} counts good answers only: without a bound on {}.success, dropping slow "
                      "requests would look like speed",
@@ -497,6 +503,7 @@ class Checks {
   model::Experiment& experiment_;
   const Node& root_;
   std::vector<Use> uses_;
+  std::set<Where> answers_counted_;
   Duration fault_phase_{};
   Duration global_during_{};
 };

@@ -26,6 +26,7 @@ class HostChecks {
 
  private:
   void check(const model::Step& step) {
+    if (problems_.full()) return;
     if (step.hosts) selector(*step.hosts);
     if (step.between) selector(step.between->first);
     if (step.between && !inventory_.file.empty()) selector(step.between->second);
@@ -58,6 +59,7 @@ class HostChecks {
 
   void condition(const model::Condition& condition) {
     for (const model::Part& part : condition.parts) {
+      if (problems_.full()) return;
       if (inventory_.file.empty() && !part.measure.hosts.empty()) no_inventory(condition.place);
       if (inventory_.file.empty()) continue;
       for (const model::HostPick& pick : part.measure.hosts) {

@@ -47,6 +47,7 @@ class MethodReader {
 
  private:
   void item(const Node& node, const std::string& path) {
+    if (reader_.full()) return;
     if (!node.is_map()) {
       return reader_.error(node.place,
                            fmt::format("{}: expected a step (`fault:`), `parallel:` or `wait:`, "
@@ -81,6 +82,7 @@ class MethodReader {
     model::Parallel out;
     for (std::size_t i = 0; i < items->size(); ++i) {
       const Node& part = (*items)[i];
+      if (reader_.full()) break;
       const bool other = part.find("parallel") != nullptr || part.find("wait") != nullptr;
       if (!part.is_map() || other) {
         reader_.error(part.place,

@@ -62,6 +62,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 }
 
 void Reader::unknown_key(const Entry& entry, const Table& table, std::vector<std::string>& meant) {
+  if (problems_.full()) return error(entry.place, {});  // counted
   if (const Hint* hint = find_hint(table.name, entry.key)) {
     meant.emplace_back(hint->right);
     const std::string called = fmt::format("`{}` is called `{}` here", entry.key, hint->right);

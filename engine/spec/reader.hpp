@@ -34,6 +34,8 @@ class Reader {
  public:
   explicit Reader(Problems& problems) : problems_(problems) {}
 
+  bool full() const { return problems_.full(); }
+
   void error(const model::Place& place, std::string text) {
     problems_.error(place, std::move(text));
   }

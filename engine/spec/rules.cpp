@@ -183,7 +183,9 @@ class Rules {
 
   bool sound() {
     const std::size_t before = context_.problems.count();
-    for (std::size_t i = 0; i < written_.parsed.parts.size(); ++i) part(i);
+    for (std::size_t i = 0; i < written_.parsed.parts.size() && !context_.problems.full(); ++i) {
+      part(i);
+    }
     if (context_.problems.count() == before) suffix();
     return context_.problems.count() == before;
   }
@@ -375,7 +377,7 @@ std::string measure_text(const model::Measure& measure) {
 
 std::optional<model::Condition> read_one_condition(Context& context, const Node& node, List list,
                                                    std::optional<Duration> active) {
-  if (node.broken) return std::nullopt;
+  if (node.broken || context.problems.full()) return std::nullopt;
   if (!node.is_scalar()) {
     context.problems.error(node.place,
                            fmt::format("expected a condition such as `shop.success >= 99%`, found "

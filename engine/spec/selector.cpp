@@ -1,5 +1,6 @@
 // Which hosts a step is for: `hosts`, `between`, `where`, `roll`.
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -49,12 +50,13 @@ class SelectorReader {
     const auto items = reader_.list(node, name(key), "names of hosts");
     if (!items) return {};
     std::vector<std::string> out;
+    std::set<std::string> known;
     for (const Node& item : *items) {
       const auto text = reader_.text(item, name(key));
       if (!text) continue;
       if (const std::string wrong = problem_of_host_name(*text); !wrong.empty()) {
         reader_.error(item.place, fmt::format("{}: {}", name(key), wrong));
-      } else if (std::find(out.begin(), out.end(), *text) != out.end()) {
+      } else if (!known.insert(*text).second) {
         reader_.error(item.place, fmt::format("{}: '{}' is there twice", name(key), *text));
       } else {
         out.push_back(*text);

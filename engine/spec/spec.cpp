@@ -312,9 +312,12 @@ class ExperimentReader {
 
   // ---- The effective file
   static void escape_variables(Node& node) {
-    for (std::size_t at = 0; (at = node.text.find("${", at)) != node.text.npos; at += 3) {
-      node.text.insert(at, "$");
+    std::string out;
+    std::string_view rest = node.text;
+    for (std::size_t at = 0; (at = rest.find("${")) != rest.npos; rest.remove_prefix(at + 2)) {
+      out.append(rest.substr(0, at)).append("$${");
     }
+    if (!out.empty()) node.text = out.append(rest);
     for (Node& item : node.items) escape_variables(item);
     for (Entry& entry : node.entries) escape_variables(entry.value);
   }

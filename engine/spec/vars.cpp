@@ -8,6 +8,19 @@
 #include "engine/spec/condition.hpp"
 
 namespace ordeal::spec {
+namespace {
+
+// A value of 16 KiB that is named thousands of times would be a file of gigabytes.
+std::string too_much(std::size_t size) {
+  if (size > kLongestScalar) {
+    return fmt::format("with its variables a text of {} bytes; at most {} are read", size,
+                       kLongestScalar);
+  }
+  return fmt::format("the values of variables make this file more than {} bytes longer",
+                     kMostBytes);
+}
+
+}  // namespace
 
 Variables::Variables(const Node& root, const std::map<std::string, std::string>& given,
                      Reader& reader)
@@ -35,8 +48,7 @@ Variables::Variables(const Node& root, const std::map<std::string, std::string>&
       }
     }
   }
-  std::vector<std::string> names;
-  for (const auto& [name, variable] : variables_) names.push_back(name);
+  for (const auto& [name, variable] : variables_) names_.push_back(name);
   for (const auto& [name, value] : given) {
     const auto found = variables_.find(name);
     if (found != variables_.end()) {
@@ -44,7 +56,7 @@ Variables::Variables(const Node& root, const std::map<std::string, std::string>&
     } else {
       reader_.error({root.place.file, 0, 0},
                     fmt::format("--var {}: not declared under `vars`{}", printable(name, 60),
-                                names.empty() ? "" : suggest(name, names)));
+                                names_.empty() ? "" : suggest(name, names_)));
     }
   }
   for (auto& [name, variable] : variables_) {
@@ -59,9 +71,7 @@ std::optional<std::string> Variables::value_of(const std::string& name, const No
                                                std::size_t offset) {
   const auto found = variables_.find(name);
   if (found == variables_.end()) {
-    std::vector<std::string> names;
-    for (const auto& [known, variable] : variables_) names.push_back(known);
-    const std::string near = nearest_word(name, names);
+    const std::string near = nearest_word(name, names_);
     const std::string hint = near.empty() ? "; for the text itself write $${" + name + "}"
                                           : fmt::format("; did you mean `{}`?", near);
     reader_.error(node.place_at(offset), fmt::format("variable `{}` is not declared under `vars`{}",
@@ -76,7 +86,7 @@ void Variables::substitute_text(Node& node) {
   std::string out;
   std::size_t at = 0;
   bool changed = false;
-  while (at < node.text.size()) {
+  while (at < node.text.size() && !reader_.full() && added_ <= kMostBytes) {
     const std::size_t dollar = node.text.find("${", at);
     out += node.text.substr(at, dollar - at);
     if (dollar == node.text.npos) break;
@@ -94,6 +104,11 @@ void Variables::substitute_text(Node& node) {
     node.broken = node.broken || !value;
     out += value.value_or("");
     at = close + 1;
+    added_ += value ? value->size() : 0;
+    if (out.size() > kLongestScalar || added_ > kMostBytes) {
+      node.broken = true;
+      return reader_.error(node.place_at(dollar), too_much(out.size()));
+    }
   }
   if (!changed) return;
   node.text = std::move(out);

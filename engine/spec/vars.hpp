@@ -32,6 +32,8 @@ class Variables {
 
   Reader& reader_;
   std::map<std::string, Variable> variables_;
+  std::vector<std::string> names_;
+  std::size_t added_ = 0;  // bytes of values that were put in
 };
 
 }  // namespace ordeal::spec

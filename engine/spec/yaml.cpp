@@ -6,6 +6,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -21,30 +22,46 @@ int characters(std::string_view text) {
   }));
 }
 
-// The bytes of the file and where each of them stands, in lines and characters.
+// The bytes of the file and where each of them stands, in lines and characters. Every node is
+// asked for, and a whole file may stand on one line: what is asked is counted once, before.
 class Source {
  public:
-  Source(const std::string& file, std::string_view text) : file_(file), text_(text) {}
+  Source(const std::string& file, std::string_view text) : file_(file), text_(text) {
+    for (std::size_t at = 0; at < text.size(); at += kBlock) {
+      before_.push_back(before_.back() + characters(text.substr(at, kBlock)));
+    }
+    for (std::size_t at = 0; (at = text.find('\n', at)) != text.npos;) starts_.push_back(++at);
+  }
 
   model::Place place(const YAML::Mark& mark) const {
     const std::size_t at = clamp(mark);
-    const std::size_t start = at == 0 ? 0 : text_.rfind('\n', at - 1) + 1;  // npos + 1 is 0
-    return {file_, mark.line + 1, characters(text_.substr(start, at - start)) + 1};
+    return {file_, mark.line + 1, characters_before(at) - characters_before(start(at)) + 1};
   }
   std::string_view rest(const YAML::Mark& mark) const { return text_.substr(clamp(mark)); }
   std::string_view line(const YAML::Mark& mark) const {
     const std::size_t at = clamp(mark);
-    const std::size_t start = at == 0 ? 0 : text_.rfind('\n', at - 1) + 1;
-    return text_.substr(start, text_.find('\n', at) - start);
+    return text_.substr(start(at), text_.find('\n', at) - start(at));
   }
 
  private:
+  static constexpr std::size_t kBlock = 64;
+
+  // Where the line of this byte begins.
+  std::size_t start(std::size_t at) const {
+    return *(std::upper_bound(starts_.begin(), starts_.end(), at) - 1);
+  }
+  int characters_before(std::size_t at) const {
+    const std::size_t block = at / kBlock;
+    return before_[block] + characters(text_.substr(block * kBlock, at % kBlock));
+  }
   std::size_t clamp(const YAML::Mark& mark) const {
     return mark.pos < 0 ? 0 : std::min(static_cast<std::size_t>(mark.pos), text_.size());
   }
 
   const std::string& file_;
   std::string_view text_;
+  std::vector<int> before_ = {0};          // characters, by block
+  std::vector<std::size_t> starts_ = {0};  // of lines
 };
 
 // yaml-cpp takes the end of the file for the end of a quoted scalar; a person forgot the quote.
@@ -134,6 +151,7 @@ class Builder : public YAML::EventHandler {
     bool has_key = false;
     std::string key;
     model::Place key_place;
+    std::map<std::string, int> lines;  // of the keys; a map may have thousands
   };
 
   void fail(const YAML::Mark& mark, std::string text) {
@@ -197,9 +215,9 @@ class Builder : public YAML::EventHandler {
     if (!node.is_scalar() || node.text.empty()) return fail(mark, "a key must be a plain word");
     if (node.text == "<<") return fail(mark, "merge keys are not used here; write the keys out");
     level.key = node.text;
-    if (const Entry* first = level.node.find(node.text)) {
-      fail(mark,
-           fmt::format("`{}` is written twice; first on line {}", node.text, first->place.line));
+    const auto [first, is_new] = level.lines.emplace(node.text, node.place.line);
+    if (!is_new) {
+      fail(mark, fmt::format("`{}` is written twice; first on line {}", node.text, first->second));
       level.key.clear();
     }
   }
