@@ -85,18 +85,18 @@ Result<KeeperReport> decode_keeper(std::string_view line) {
 
 Result<std::optional<std::string>> FrameReader::next() {
   constexpr std::size_t kHeader = 4;
-  if (buffer_.size() < kHeader) return std::optional<std::string>();
+  const std::string_view rest = std::string_view(buffer_).substr(taken_);
+  if (rest.size() < kHeader) return std::optional<std::string>();
   std::size_t size = 0;
   for (std::size_t i = 0; i < kHeader; ++i) {
-    size = size << 8 | static_cast<unsigned char>(buffer_[i]);
+    size = size << 8 | static_cast<unsigned char>(rest[i]);
   }
   if (size > limit_) {
     return Error(Code::invalid, fmt::format("frame of {} bytes, {} allowed", size, limit_));
   }
-  if (buffer_.size() < kHeader + size) return std::optional<std::string>();
-  std::string text = buffer_.substr(kHeader, size);
-  buffer_.erase(0, kHeader + size);
-  return std::optional<std::string>(std::move(text));
+  if (rest.size() < kHeader + size) return std::optional<std::string>();
+  taken_ += kHeader + size;
+  return std::optional<std::string>(rest.substr(kHeader, size));
 }
 
 RefusalKind refusal_of(Code code) {

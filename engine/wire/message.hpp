@@ -254,13 +254,18 @@ Result<KeeperReport> decode_keeper(std::string_view line);
 class FrameReader {
  public:
   explicit FrameReader(std::size_t limit) : limit_(limit) {}
-  void feed(std::string_view bytes) { buffer_.append(bytes); }
+  void feed(std::string_view bytes) {
+    buffer_.erase(0, taken_);  // once for all that were taken, however small they were
+    taken_ = 0;
+    buffer_.append(bytes);
+  }
   // The next whole frame's JSON; nothing when more bytes are needed.
   Result<std::optional<std::string>> next();
 
  private:
   std::size_t limit_;
   std::string buffer_;
+  std::size_t taken_ = 0;  // bytes of it
 };
 
 RefusalKind refusal_of(Code code);
