@@ -3,6 +3,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/base/text.hpp"
+#include "engine/executor/budget.hpp"
 #include "engine/executor/journals.hpp"
 #include "engine/executor/paths.hpp"
 #include "engine/executor/session.hpp"
@@ -100,7 +101,7 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
   }
   take_snapshot();
   const Token token = Token::from_bits(host_.random().next());
-  auto step = std::make_unique<Step>();
+  auto step = std::make_shared<Step>();
   if (not_here.empty()) {
     TRY(auto made, plan(request, token));
     step->plan = std::move(made);
@@ -117,14 +118,45 @@ Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
   wire::Prepared out;
   out.plan = step->plan;
   out.digest = step->digest;
+  step->weight = weight_of(step->plan, wire::encode(wire::Fact{0, 0, out}).size());
+  step->age = ++last_age_;
   // What an earlier injection of this step left idle stays known until it is removed.
   if (found != steps_.end() && !found->second->undos.all_done()) {
     steps_[fmt::format("{} before {}", request.step, token.text())] = std::move(found->second);
-  } else if (found != steps_.end() && found->second->state == Step::State::reverted) {
-    retired_.push_back(std::move(found->second));
   }
+  steps_.erase(request.step);
+  CHECK_OK(make_room(step->weight));
   steps_[request.step] = std::move(step);
   return out;
+}
+
+std::size_t Session::held() const {
+  std::size_t out = 0;
+  for (const auto& [path, step] : steps_) out += step->weight;
+  return out;
+}
+
+// Forgets what is over, the oldest first.
+Result<void> Session::make_room(std::size_t weight) {
+  std::size_t all = held() + weight;
+  while (all > kMostStepBytes) {
+    auto oldest = steps_.end();
+    for (auto one = steps_.begin(); one != steps_.end(); ++one) {
+      const Step& step = *one->second;
+      const bool over = step.state == Step::State::reverted && step.undos.all_done();
+      if (!over || one->second.use_count() > 1) continue;
+      if (oldest == steps_.end() || step.age < oldest->second->age) oldest = one;
+    }
+    if (oldest == steps_.end()) {
+      return Error(Code::refused, fmt::format("with this step {} KiB of steps would be held on "
+                                              "this host; at most {} KiB are: hit fewer processes, "
+                                              "or split the experiment",
+                                              all >> 10, kMostStepBytes >> 10));
+    }
+    all -= oldest->second->weight;
+    steps_.erase(oldest);
+  }
+  return ok();
 }
 
 Task<void> Session::prepare_order(std::int64_t id, model::StepRequest request) {
@@ -146,7 +178,7 @@ Task<void> Session::prepare_order(std::int64_t id, model::StepRequest request) {
 // ---- may it be injected? -----------------------------------------------------------------------
 
 // Takes the step for injection at once, so that whatever comes later sees it.
-Result<Step*> Session::claim(const std::string& step, const std::string& digest) {
+Result<std::shared_ptr<Step>> Session::claim(const std::string& step, const std::string& digest) {
   const auto found = steps_.find(step);
   if (found == steps_.end()) {
     return Error(Code::invalid, fmt::format("step {} was not prepared", printable(step)));
@@ -163,7 +195,7 @@ Result<Step*> Session::claim(const std::string& step, const std::string& digest)
   }
   known.state = Step::State::injecting;
   known.cancelled = false;
-  return &known;
+  return found->second;
 }
 
 Result<void> Session::may_inject(const Step& step, Duration lease) const {
@@ -283,7 +315,8 @@ Task<void> Session::take_back(Step* step, std::string why) {
   co_await roll_back(std::move(steps), std::move(why));
 }
 
-Task<void> Session::ready_order(std::int64_t id, Step* step) {
+Task<void> Session::ready_order(std::int64_t id, std::shared_ptr<Step> held) {
+  Step* const step = held.get();
   auto allowed = may_inject(*step, kLongestLease);
   if (allowed.has_error()) {
     step->state = Step::State::prepared;
@@ -312,7 +345,9 @@ Task<void> Session::ready_order(std::int64_t id, Step* step) {
   outbox_.answer(id, wire::Done{});
 }
 
-Task<void> Session::inject_order(std::int64_t id, Step* step, Duration lease, BootTime received) {
+Task<void> Session::inject_order(std::int64_t id, std::shared_ptr<Step> held, Duration lease,
+                                 BootTime received) {
+  Step* const step = held.get();
   const bool was_ready = !step->undos.undos.empty();
   auto allowed = may_inject(*step, lease);
   if (allowed.has_value() && step->where) {

@@ -69,14 +69,14 @@ std::vector<std::string> Session::all_steps() const {
 Task<bool> Session::revert(std::vector<std::string> names, std::string why) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   std::vector<Step*> mine;
-  std::vector<Step*> injecting;
+  std::vector<std::shared_ptr<Step>> injecting;  // forgotten perhaps before it has let go
   for (const std::string& name : names) {
     const auto found = steps_.find(name);
     if (found == steps_.end()) continue;
     Step& step = *found->second;
     if (step.state == Step::State::injecting) {
       step.cancelled = true;
-      injecting.push_back(&step);
+      injecting.push_back(found->second);
     } else if (step.state == Step::State::active || step.state == Step::State::failed ||
                step.state == Step::State::ready) {
       step.state = Step::State::reverting;
@@ -86,7 +86,7 @@ Task<bool> Session::revert(std::vector<std::string> names, std::string why) {
   steps_changed_.notify();
   if (!mine.empty()) co_await roll_back(std::move(mine), why);
   const BootTime end = host_.clock().now() + kInjectionStops;
-  const auto busy = [](const Step* step) {
+  const auto busy = [](const std::shared_ptr<Step>& step) {
     return step->state == Step::State::injecting || step->state == Step::State::reverting;
   };
   while (std::any_of(injecting.begin(), injecting.end(), busy) && host_.clock().now() < end) {
@@ -97,8 +97,9 @@ Task<bool> Session::revert(std::vector<std::string> names, std::string why) {
     const auto found = steps_.find(name);
     if (found == steps_.end()) continue;
     // Another revert may be at work on it: that one's end is waited for.
-    while (found->second->state == Step::State::reverting) co_await steps_changed_.wait();
-    good = good && found->second->state != Step::State::failed && !found->second->live();
+    const std::shared_ptr<Step> step = found->second;
+    while (step->state == Step::State::reverting) co_await steps_changed_.wait();
+    good = good && step->state != Step::State::failed && !step->live();
   }
   co_return good;
 }
@@ -279,12 +280,12 @@ Task<void> Session::watch() {
 // a hooked chain drops what a shaper holds.
 Task<void> Session::remove_leftovers(bool at_once) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  std::vector<Step*> steps;
+  std::vector<std::shared_ptr<Step>> steps;
   std::vector<undo::StepUndos> undos;
   for (const auto& [path, step] : steps_) {
     if (step->live()) co_return;
     if (step->state != Step::State::reverted || step->undos.all_done()) continue;
-    steps.push_back(step.get());
+    steps.push_back(step);
     undos.push_back(std::move(step->undos));
   }
   if (steps.empty()) co_return;

@@ -56,6 +56,8 @@ struct Step {
   Duration retry_pause{5s};
   bool cancelled = false;                  // stop injecting
   std::vector<wire::UndoResult> failures;  // of the last revert
+  std::size_t weight = 0;                  // of the plan, about: budget.hpp
+  std::int64_t age = 0;                    // the later prepared, the higher
 
   bool live() const {
     return state == State::injecting || state == State::active || state == State::reverting;
@@ -77,6 +79,7 @@ class Session {
   Task<void> serve_to_the_end();
   // A coroutine of its own for an order (0: for none).
   void spawn(std::int64_t id, Task<void> handler);
+  Task<void> weighed(std::size_t weight, Task<void> handler);
   Task<void> guarded(std::int64_t id, Task<void> handler);
   Task<void> read_orders();
   Task<void> background();
@@ -110,9 +113,12 @@ class Session {
   Result<model::HostStep> plan(const model::StepRequest& request, const Token& token);
   Result<wire::Prepared> prepare(const model::StepRequest& request, const std::string& not_here);
   Task<void> prepare_order(std::int64_t id, model::StepRequest request);
-  Result<Step*> claim(const std::string& step, const std::string& digest);
-  Task<void> ready_order(std::int64_t id, Step* step);
-  Task<void> inject_order(std::int64_t id, Step* step, Duration lease, BootTime received);
+  Result<void> make_room(std::size_t weight);
+  std::size_t held() const;
+  Result<std::shared_ptr<Step>> claim(const std::string& step, const std::string& digest);
+  Task<void> ready_order(std::int64_t id, std::shared_ptr<Step> step);
+  Task<void> inject_order(std::int64_t id, std::shared_ptr<Step> step, Duration lease,
+                          BootTime received);
   Task<Result<void>> record(Step* step);
   Task<Result<void>> make_changes(Step* step, bool only_idle, Duration lease, Duration* spent);
   Task<Result<void>> make_until_cancelled(Step* step, bool only_idle, Duration lease,
@@ -164,10 +170,15 @@ class Session {
   bool wire_gone_ = false;
   std::string journal_problem_ = "no run has begun";
   std::vector<std::string> dirty_at_start_;
-  std::map<std::string, std::unique_ptr<Step>> steps_;  // by path
-  std::vector<std::unique_ptr<Step>> retired_;          // a handler may still hold one
-  os::Event steps_changed_;                             // some step's state
-  os::Event deadline_changed_;                          // an earlier one
+  // By path. One that is forgotten lives on while a handler holds it.
+  std::map<std::string, std::shared_ptr<Step>> steps_;
+  std::int64_t last_age_ = 0;
+  std::size_t order_size_ = 0;  // of the order that is dispatched
+  std::size_t at_work_ = 0;     // bytes of orders whose handlers run
+  int looking_ = 0;             // programs of `where` that run
+  os::Event looked_;
+  os::Event steps_changed_;     // some step's state
+  os::Event deadline_changed_;  // an earlier one
   os::Event journal_opened_;
   bool failed_ = false;  // serve() threw
   int rollbacks_ = 0;    // running; then the pulse keeps the timers

@@ -3,7 +3,9 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/base/pattern.hpp"
+#include "engine/base/scope.hpp"
 #include "engine/base/text.hpp"
+#include "engine/executor/budget.hpp"
 #include "engine/executor/session.hpp"
 
 namespace ordeal::executor {
@@ -28,6 +30,12 @@ Task<Result<std::string>> Session::look(model::Where where) {
   model::Command command;
   command.argv = where.exec;
   command.timeout = kLookTime;
+  while (looking_ >= kMostLooks) co_await looked_.wait();
+  ++looking_;
+  const ScopeGuard ended([this] {
+    --looking_;
+    looked_.notify();
+  });
   auto ran = co_await host_.processes().run(std::move(command));
   // Not Code::gone, which says that the answer is another one.
   if (ran.has_error()) co_return Error(Code::failed, "where: " + ran.error().message());

@@ -2,6 +2,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/base/text.hpp"
+#include "engine/executor/budget.hpp"
 #include "engine/executor/journals.hpp"
 #include "engine/executor/paths.hpp"
 #include "engine/executor/session.hpp"
@@ -26,7 +27,10 @@ Task<int> run_worker(WorkerParts parts) {
 
 Session::Session(WorkerParts parts, asio::any_io_executor executor)
     : parts_(std::move(parts)), host_(parts_.host), executor_(executor), handlers_(executor),
-      outbox_(parts_.wire) {}
+      outbox_(parts_.wire, [this] {
+        wire_gone_ = true;
+        leave("the front does not read");
+      }) {}
 
 Task<int> Session::run() {
   parts_.self_kill.arm(host_.clock().now() + kIdleReach);
@@ -55,7 +59,14 @@ Task<void> Session::serve_to_the_end() {
 }
 
 void Session::spawn(std::int64_t id, Task<void> handler) {
-  handlers_.spawn(guarded(id, std::move(handler)));
+  const std::size_t weight = id == 0 ? 0 : kOrderWeight + order_size_;
+  at_work_ += weight;
+  handlers_.spawn(weighed(weight, guarded(id, std::move(handler))));
+}
+
+Task<void> Session::weighed(std::size_t weight, Task<void> handler) {
+  co_await std::move(handler);
+  at_work_ -= weight;
 }
 
 // A handler that throws is a bug of ours, or has no memory or thread left: its order is refused,
@@ -117,6 +128,7 @@ Task<void> Session::read_orders() {
         co_return;
       }
       if (!frame.value()) break;
+      order_size_ = frame.value()->size();
       auto order = wire::decode_order(*frame.value());
       if (order.has_error()) {
         refuse(0, order.error());
@@ -147,6 +159,12 @@ Task<void> Session::dispatch(wire::Order order) {
   }
   if (!leaving_.empty()) {
     refuse(id, Error(Code::refused, "this executor is leaving: " + leaving_));
+    co_return;
+  }
+  // A front that sends orders without end and waits for no answer would fill our memory.
+  if (at_work_ + kOrderWeight + order_size_ > kMostAtWork) {
+    refuse(id, Error(Code::busy, "too many orders at once"));
+    leave("too many orders at once");
     co_return;
   }
   std::visit([&](auto& body) { handle(id, std::move(body)); }, order.body);

@@ -128,11 +128,15 @@ std::int64_t Pair::send(wire::OrderBody body, std::optional<std::int64_t> id) {
   wire::Order order;
   order.id = id ? *id : ++last_id_;
   order.body = std::move(body);
-  front_->spawn([](os::Stream* wire, std::string bytes) -> Task<void> {
-    const auto written = co_await wire->write(std::move(bytes));
-    ignore(written, "the test sees what becomes of it");
-  }(front_wire_.get(), wire::encode(order)));
+  write(wire::encode(order));
   return order.id;
+}
+
+void Pair::write(std::string bytes) {
+  front_->spawn([](os::Stream* wire, std::string all) -> Task<void> {
+    const auto written = co_await wire->write(std::move(all));
+    ignore(written, "the test sees what becomes of it");
+  }(front_wire_.get(), std::move(bytes)));
 }
 
 wire::FactBody Pair::answer(std::int64_t id, Duration limit) {

@@ -38,6 +38,7 @@ class Pair {
   int worker_code() const { return child_->code; }
   std::optional<int> keeper_code() const { return keeper_code_; }
 
+  void write(std::string bytes);
   // Sends without waiting.
   std::int64_t send(wire::OrderBody body, std::optional<std::int64_t> id = std::nullopt);
   // The fact that answers the order; everything that comes before is kept in `facts`.
