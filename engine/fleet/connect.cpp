@@ -64,10 +64,12 @@ class Dialogue {
       auto bytes = co_await program_.wire->read_some(kReadSize);
       if (bytes.has_error()) co_return;
       buffer_ += bytes.value();
-      for (std::size_t end; !last_ && (end = buffer_.find('\n')) != buffer_.npos;) {
-        take(std::string_view(buffer_).substr(0, end));
-        buffer_.erase(0, end + 1);
+      std::size_t at = 0;
+      for (std::size_t end; !last_ && (end = buffer_.find('\n', at)) != buffer_.npos;) {
+        take(std::string_view(buffer_).substr(at, end - at));
+        at = end + 1;
       }
+      buffer_.erase(0, at);
       if (buffer_.size() > kLongestLine || chatter_.size() > kMostChatter) co_return;
     }
   }

@@ -1,6 +1,8 @@
 #include "engine/fleet/executor.hpp"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -20,6 +22,51 @@ constexpr Duration kKeeperTime = 45s;
 constexpr std::size_t kReadSize = 64u << 10;
 constexpr std::string_view kKeeperPrefix = "{\"keeper\":";
 
+// Each fact that nobody waits for costs of this, and what is asked for adds to it. An honest host
+// pushes its values once a second (300 bytes) and the end of each step, answers two renewals a
+// second (50 bytes each), and says of a step with 1000 processes some 200 KiB: of 1000 steps that
+// are reverted at once it sends 1000 facts, usually 500 bytes each. A hostile one is lost after
+// 4 MiB, or after 30 MiB in an hour: all of it may become events on the disk.
+constexpr std::int64_t kFactsAtOnce = 4000;
+constexpr std::int64_t kFactsEachSecond = 50;
+constexpr std::int64_t kBytesAtOnce = 4 << 20;
+constexpr std::int64_t kBytesEachSecond = 8 << 10;
+constexpr std::int64_t kBytesOfAnswer = 4 << 10;
+
+// Orders for a host that does not read. Renewals are 60 bytes, twice a second; what is asked for is
+// waited for.
+constexpr std::size_t kMostUnsent = 1u << 20;
+
+// What may still come: refilled with time, up to what may come at once.
+class Allowance {
+ public:
+  Allowance(std::int64_t at_once, std::int64_t each_second, BootTime now)
+      : at_once_(at_once), each_second_(each_second), left_(at_once), since_(now) {}
+
+  bool take(std::int64_t amount, BootTime now) {
+    const auto seconds = (now - since_) / std::chrono::seconds(1);
+    since_ += std::chrono::seconds(seconds);
+    // A run may last days: no overflow.
+    left_ = std::min(at_once_, left_ + std::min<std::int64_t>(seconds, at_once_) * each_second_);
+    left_ -= amount;
+    return left_ >= 0;
+  }
+  void add(std::int64_t amount) { left_ = std::min(at_once_, left_ + amount); }
+
+ private:
+  std::int64_t at_once_;
+  std::int64_t each_second_;
+  std::int64_t left_;
+  BootTime since_;
+};
+
+// The answers that may be large: a plan, what a host is, how it was left. Each was asked for.
+bool is_large(const wire::FactBody& body) {
+  return std::holds_alternative<wire::Prepared>(body) ||
+         std::holds_alternative<wire::HelloFact>(body) ||
+         std::holds_alternative<wire::HostReport>(body);
+}
+
 struct Pending {
   os::Event answered;
   std::optional<wire::FactBody> answer;
@@ -32,7 +79,8 @@ class Executor::Impl {
   Impl(os::Clock& clock, std::unique_ptr<os::Stream> wire, std::unique_ptr<os::Stream> keeper,
        Pushed pushed)
       : clock_(clock), wire_(std::move(wire)), keeper_(std::move(keeper)),
-        pushed_(std::move(pushed)) {}
+        pushed_(std::move(pushed)), facts_(kFactsAtOnce, kFactsEachSecond, clock.now()),
+        bytes_(kBytesAtOnce, kBytesEachSecond, clock.now()) {}
 
   Task<void> run() {
     if (keeper_) {
@@ -48,6 +96,7 @@ class Executor::Impl {
     const std::int64_t id = send(std::move(body));
     auto pending = std::make_shared<Pending>();
     pending_[id] = pending;
+    bytes_.add(kBytesOfAnswer);
     const BootTime deadline = clock_.now() + timeout;
     while (!pending->answer && !lost_ && clock_.now() < deadline) {
       co_await pending->answered.wait_until(clock_, deadline);
@@ -76,9 +125,13 @@ class Executor::Impl {
     order.id = ++last_id_;
     order.body = std::move(body);
     outbox_ += wire::encode(order);
+    if (outbox_.size() > kMostUnsent) cut_off("it does not read its orders");
     outgoing_.notify();
     return order.id;
   }
+
+  // From here on it may speak of this step.
+  void expect(const std::string& step) { ordered_.insert(step); }
 
   bool lost() const { return lost_; }
   void expect_end() { leaving_ = true; }
@@ -91,22 +144,49 @@ class Executor::Impl {
       auto bytes = co_await wire_->read_some(kReadSize);
       if (bytes.has_error()) break;
       frames.feed(bytes.value());
-      for (;;) {
+      for (; open;) {
         auto frame = frames.next();
-        if (frame.has_error()) reason = frame.error().message();
-        if (frame.has_error()) open = false;
+        if (frame.has_error()) cut_off(frame.error().message());
         if (frame.has_error() || !frame.value()) break;
         auto fact = wire::decode_fact(*frame.value());
-        if (fact.has_value()) {
+        if (fact.has_error()) cut_off(fact.error().message());
+        if (fact.has_value() && may_say(fact.value(), frame.value()->size())) {
           take(std::move(fact.value()));
-        } else {
-          reason = fact.error().message();
-          open = false;
-          break;
         }
+        open = breach_.empty();
       }
+      open = breach_.empty();
     }
+    if (!breach_.empty()) reason = breach_;
     co_await lose(std::move(reason));
+  }
+
+  // Its worker sees the end of the wire, and puts everything back.
+  void cut_off(std::string why) {
+    if (breach_.empty()) breach_ = std::move(why);
+    wire_->close();
+  }
+
+  bool waited_for(std::int64_t order) const {
+    const auto found = pending_.find(order);
+    return found != pending_.end() && !found->second->answer;
+  }
+
+  // A host that says more than it was asked for is lost before it fills our memory or our disk.
+  bool may_say(const wire::Fact& fact, std::size_t size) {
+    const auto* reverted = std::get_if<wire::StepReverted>(&fact.body);
+    if (reverted != nullptr && !ordered_.contains(reverted->step)) {
+      cut_off(fmt::format("it spoke of step {}, which was not ordered there",
+                          printable(reverted->step, 80)));
+      return false;
+    }
+    const bool asked = reverted == nullptr && waited_for(fact.re);
+    if (asked && is_large(fact.body)) return true;
+    const BootTime now = clock_.now();
+    const bool few = asked || facts_.take(1, now);
+    if (few && bytes_.take(static_cast<std::int64_t>(size), now)) return true;
+    cut_off("it said far more than it was asked for");
+    return false;
   }
 
   // One writer: an order is never cut in half by a cancelled caller.
@@ -129,9 +209,11 @@ class Executor::Impl {
       auto bytes = co_await keeper_->read_some(kReadSize);
       if (bytes.has_error()) break;
       buffer += bytes.value();
-      for (std::size_t end; (end = buffer.find('\n')) != buffer.npos; buffer.erase(0, end + 1)) {
-        take_keeper_line(std::string_view(buffer).substr(0, end));
+      std::size_t at = 0;
+      for (std::size_t end; (end = buffer.find('\n', at)) != buffer.npos; at = end + 1) {
+        take_keeper_line(std::string_view(buffer).substr(at, end - at));
       }
+      buffer.erase(0, at);
       // No keeper's: whatever it is, a host does not fill our memory with it.
       if (buffer.size() > wire::kFactLimit) buffer.clear();
     }
@@ -144,7 +226,7 @@ class Executor::Impl {
       constexpr std::size_t kDiagnosticsKept = 2000;
       if (diagnostics_.size() > kDiagnosticsKept) return;
       if (!diagnostics_.empty()) diagnostics_ += "; ";
-      diagnostics_ += printable(line);  // of the executor, or of ssh
+      diagnostics_ += printable(line, kDiagnosticsKept);  // of the executor, or of ssh
       return;
     }
     auto report = wire::decode_keeper(line);
@@ -200,6 +282,10 @@ class Executor::Impl {
   std::unique_ptr<os::Stream> keeper_;
   Pushed pushed_;
   std::map<std::int64_t, std::shared_ptr<Pending>> pending_;
+  Allowance facts_;  // that nobody waits for
+  Allowance bytes_;
+  std::set<std::string> ordered_;  // steps
+  std::string breach_;             // why the wire was cut off
   std::int64_t last_id_ = 0;
   std::string outbox_;
   os::Event outgoing_;
@@ -231,6 +317,7 @@ Task<Result<wire::Prepared>> Executor::prepare(model::StepRequest request) {
 }
 
 Task<Result<void>> Executor::ready(std::string step, std::string digest) {
+  impl_->expect(step);
   wire::OrderBody body = wire::Ready{std::move(step), std::move(digest)};
   CO_CHECK_OK(co_await impl_->ask_for<wire::Done>(std::move(body), kAnswerTime));
   co_return ok();
@@ -238,6 +325,7 @@ Task<Result<void>> Executor::ready(std::string step, std::string digest) {
 
 Task<Result<wire::Injected>> Executor::inject(std::string step, std::string digest,
                                               Duration lease) {
+  impl_->expect(step);
   wire::OrderBody body = wire::Inject{std::move(step), std::move(digest), lease};
   // A service may take long to stop.
   constexpr Duration kInjectTime = 60s;
