@@ -36,6 +36,7 @@ class Api {
   static const Route* find_route(const Request& request, std::string& allowed);
 
   Task<Answer> health(Request request);
+  Task<void> turn();
   Task<Answer> validate(Request request);
   Task<Answer> plan(Request request);
   Task<Answer> start(Request request);
@@ -59,6 +60,7 @@ class Api {
   Actions& actions_;
   About about_;
   Runs runs_;
+  BootTime next_turn_{};  // of the files that are submitted
 };
 
 // Reads the body of validate, plan and start. Error: the refusal to send.
