@@ -223,6 +223,7 @@ Result<void> Session::renew(Duration lease, std::int64_t sample) {
     return Error(Code::invalid, fmt::format("sample {} is older than {}", sample, last_sample_));
   }
   last_sample_ = sample;
+  give_up_without_links();
   const BootTime now = host_.clock().now();
   std::vector<os::TableId> tables;
   Duration shortest = lease;
@@ -240,6 +241,29 @@ Result<void> Session::renew(Duration lease, std::int64_t sample) {
   deadlines_changed();
   if (tables.empty()) return ok();
   return host_.nftables().renew(tables, shortest);
+}
+
+// A rule that hands its packets to a link which somebody has deleted swallows them all: a delay would
+// become a partition until the lease ends.
+void Session::give_up_without_links() {
+  std::vector<std::pair<std::string, std::string>> wanted;  // link, step
+  for (const auto& [path, step] : steps_) {
+    if (!step->leased() || step->cancelled) continue;
+    for (const std::size_t i : step->made) {
+      const auto* ifb = std::get_if<model::CreateIfb>(&step->plan.changes[i].apply);
+      if (ifb != nullptr) wanted.emplace_back(ifb->link, path);
+    }
+  }
+  if (wanted.empty()) return;
+  const auto links = host_.links().list();
+  if (links.has_error()) return;
+  std::vector<std::string> lost;
+  for (const auto& [name, path] : wanted) {
+    const bool there = std::any_of(links.value().begin(), links.value().end(),
+                                   [&](const os::LinkInfo& link) { return link.name == name; });
+    if (!there) lost.push_back(path);
+  }
+  if (!lost.empty()) spawn(0, revert_quietly(std::move(lost), "somebody deleted its ifb"));
 }
 
 // Reverts what nobody renewed in time, what is past its duration whatever is renewed, and what

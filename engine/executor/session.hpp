@@ -141,6 +141,7 @@ class Session {
   Task<void> watch();
   Task<void> remove_leftovers(bool at_once);
   Result<void> renew(Duration lease, std::int64_t sample);
+  void give_up_without_links();
   void deadlines_changed();
   std::optional<BootTime> earliest_deadline() const;
   void forget_unattempted(Step& step);

@@ -27,6 +27,10 @@ Task<Result<void>> make(os::Host& host, model::CreateIfb change, Duration) {
   co_return host.qdiscs().add_netem(change.link, change.netem);
 }
 
+Task<Result<void>> make(os::Host& host, model::CreateHole change, Duration) {
+  co_return host.links().add_hole(change.link);
+}
+
 Task<Result<void>> make(os::Host& host, model::CreateTable change, Duration lease) {
   co_return host.nftables().create(change.table, lease);
 }

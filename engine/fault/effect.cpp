@@ -119,7 +119,7 @@ EffectReading read(const os::Host& host, const model::DiskFilled& effect, Durati
                                                              : not_yet(std::move(text));
 }
 
-EffectReading read(const os::Host& host, const model::UnitInactive& effect, Duration age) {
+EffectReading read(const os::Host& host, const model::UnitInactive& effect, Duration) {
   const auto cgroup = host.cgroups().of_unit(effect.unit);
   if (cgroup.has_value()) {
     const auto populated = host.cgroups().populated(cgroup.value());
@@ -129,14 +129,14 @@ EffectReading read(const os::Host& host, const model::UnitInactive& effect, Dura
   } else if (cgroup.error().code() != Code::gone) {
     return not_yet(cgroup.error().message());
   }
-  return yes(fmt::format("{} inactive in {}", effect.unit, format_short(age)));
+  return yes(effect.unit + " is inactive");  // since when, its stop command alone knows
 }
 
-EffectReading read(const os::Host& host, const model::NoProcessMatches& effect, Duration age) {
+EffectReading read(const os::Host& host, const model::NoProcessMatches& effect, Duration) {
   const auto left = os::select(host, effect.matcher);
   const bool nobody = left.has_error() ? left.error().code() == Code::gone  // its pid file is
                                        : left.value().empty();
-  if (nobody) return yes("all gone in " + format_short(age));
+  if (nobody) return yes("all gone");
   if (left.has_error()) return not_yet(left.error().message());
   return not_yet(fmt::format("{} still there", left.value().size()));
 }
@@ -145,9 +145,7 @@ EffectReading read(const os::Host&, const model::CpuBurned&, Duration) { return 
 
 // "gone in 3 ms": how soon it was seen, however often it is read afterwards.
 bool says_how_soon(const model::Effect& effect) {
-  return std::holds_alternative<model::ProcessesGone>(effect) ||
-         std::holds_alternative<model::UnitInactive>(effect) ||
-         std::holds_alternative<model::NoProcessMatches>(effect);
+  return std::holds_alternative<model::ProcessesGone>(effect);
 }
 
 }  // namespace
@@ -169,9 +167,10 @@ EffectReading EffectReader::cpu(const os::Host& host, const model::CpuBurned& ef
   const Duration burned = helper.cpu - cpu_at_start_[effect.mark];
   const Ppm achieved{static_cast<std::int64_t>(1e6 * static_cast<double>(burned.count()) /
                                                static_cast<double>(age.count()))};
-  std::string text =
-      fmt::format("{:.1f}% of a core of {} asked", static_cast<double>(achieved.value) / 1e4,
-                  format_percent(effect.wanted));
+  std::string text = fmt::format("{:.1f}% of a core", static_cast<double>(achieved.value) / 1e4);
+  text += effect.wanted > model::kAnyCpu
+              ? fmt::format(" of {} asked", format_percent(effect.wanted))
+              : " taken";
   const bool enough = achieved.value * 100 >= effect.wanted.value * kEnoughPercent;
   return enough && achieved.value > 0 ? yes(std::move(text)) : not_yet(std::move(text));
 }

@@ -153,14 +153,16 @@ Result<void> check_plan(const model::HostStep& step) {
     if (change.undos.empty() && shares_undo(step, change)) continue;
     if (change.undos.empty()) return bug("'" + change.summary + "' has no undo");
     const auto* ifb = std::get_if<model::CreateIfb>(&change.apply);
+    const auto* hole = std::get_if<model::CreateHole>(&change.apply);
     const auto* table = std::get_if<model::CreateTable>(&change.apply);
     const auto* helper = std::get_if<model::SpawnHelper>(&change.apply);
-    if (ifb != nullptr && ifb->link != mark) return bug("a link does not bear the mark");
+    const std::string* link = ifb != nullptr ? &ifb->link : hole != nullptr ? &hole->link : nullptr;
+    if (link != nullptr && *link != mark) return bug("a link does not bear the mark");
     if (table != nullptr && table->table.name != mark) return bug("a table does not bear the mark");
     if (helper != nullptr && helper->mark != mark) return bug("a helper does not bear the mark");
     const std::string kind =
         std::visit([](const auto& undo) { return std::string(undo.kKind); }, change.undos.front());
-    if (ifb != nullptr && kind != "delete_link") return bug("a link is not deleted by its undo");
+    if (link != nullptr && kind != "delete_link") return bug("a link is not deleted by its undo");
     if (table != nullptr && kind != "delete_table") return bug("a table is not undone by deletion");
     if (helper != nullptr && kind != "kill_helper") return bug("a helper is not ended by its undo");
   }

@@ -36,6 +36,12 @@ struct CreateIfb {  // loads ifb with numifbs=0 when it is missing, creates the 
   Netem netem;
 };
 BOOST_DESCRIBE_STRUCT(CreateIfb, (), (link, netem))
+// An ifb that stays down: what is sent there is gone, and its sender is not told.
+struct CreateHole {
+  static constexpr const char* kKind = "create_hole";
+  std::string link;
+};
+BOOST_DESCRIBE_STRUCT(CreateHole, (), (link))
 struct CreateTable {
   static constexpr const char* kKind = "create_table";
   NftTable table;
@@ -75,7 +81,7 @@ struct RunCommand {
 BOOST_DESCRIBE_STRUCT(RunCommand, (), (command))
 
 using Apply = std::variant<CreateIfb, CreateTable, SignalProcess, FreezeCgroup, SpawnHelper,
-                           StopUnit, RunCommand>;
+                           StopUnit, RunCommand, CreateHole>;
 
 // ---- Undo -------------------------------------------------------------------------------------
 // A closed set: append only, never change a field's meaning. Journals of other versions hold them.
@@ -178,6 +184,7 @@ struct TrafficMatched {
 };
 BOOST_DESCRIBE_STRUCT(TrafficMatched, (), (table, family, what, holder))
 // CPU time that the helper's threads took, as the scheduler accounts it.
+inline constexpr Ppm kAnyCpu = percent(1);  // wanted where only what is missing is burned
 struct CpuBurned {
   static constexpr const char* kKind = "cpu_burned";
   std::string mark;

@@ -62,7 +62,17 @@ struct NftReject {  // tcp reset, icmp administratively prohibited for the rest
 };
 BOOST_DESCRIBE_STRUCT(NftReject, (), ())
 
-using NftVerdict = std::variant<NftAccept, NftDrop, NftForward, NftQueue, NftReject>;
+// As NftDrop, for packets that leave: they go into a hole (CreateHole). A drop in the egress hook
+// tells the sender that its device is busy: TCP tries again every half second and gives up after
+// seconds, UDP sees errors. What a hole takes was sent and never arrives, as on a bad wire.
+struct NftLose {
+  static constexpr const char* kKind = "lose";
+  std::string device;
+  Ppm share;
+};
+BOOST_DESCRIBE_STRUCT(NftLose, (), (device, share))
+
+using NftVerdict = std::variant<NftAccept, NftDrop, NftForward, NftQueue, NftReject, NftLose>;
 
 struct NftRule {
   NftMatch match;

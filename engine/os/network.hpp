@@ -32,6 +32,8 @@ class Links {
   // Creates an ifb in group kLinkGroup and sets it up; loads the driver with numifbs=0 before, so
   // that no foreign device appears. Code::busy when the name is taken.
   virtual Result<void> add_ifb(const std::string& name) = 0;
+  // The same, but it stays down: it swallows what is sent to it.
+  virtual Result<void> add_hole(const std::string& name) = 0;
   // Code::gone when it is not there. Refuses (Code::refused) what does not bear our mark.
   virtual Result<void> remove(const std::string& name) = 0;
   // Deletes several links of ours, in one request where the kernel can; gone names are fine.

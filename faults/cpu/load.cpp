@@ -165,7 +165,7 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
     return out;
   }
   // With `reach` the burners may have little to add: any time they took is the effect.
-  out.effects.push_back(model::CpuBurned{mark, reach ? percent(1) : Ppm{burn.total_ppm}});
+  out.effects.push_back(model::CpuBurned{mark, reach ? model::kAnyCpu : Ppm{burn.total_ppm}});
   return out;
 }
 

@@ -352,6 +352,45 @@ Result<model::NftTable> netdev_table(const fault::PlanContext& context, const Sc
   return table;
 }
 
+Result<model::NftTable> lossy_table(const fault::PlanContext& context, const Scope& scope,
+                                    Ppm share, model::HostStep& step) {
+  const std::string mark = context.token.mark();
+  model::NftVerdict leaving = model::NftDrop{share};
+  const bool leaves = scope.wanted.direction != "ingress" &&
+                      std::any_of(scope.devices.begin(), scope.devices.end(),
+                                  [](const Device& device) { return !device.loopback; });
+  const auto hole = context.host.links().can_ifb();
+  if (leaves && hole.has_value()) {
+    leaving = model::NftLose{mark, share};
+    add_hole(step, mark);
+  } else if (leaves) {
+    step.warnings.push_back(
+        "what leaves is dropped in the egress hook, which is not what a bad wire does: TCP tries "
+        "again every 0.5 s and gives up after seconds, UDP senders see errors (" +
+        hole.error().message() + ")");
+  }
+  model::NftTable table;
+  table.name = mark;
+  table.family = model::NftFamily::netdev;
+  for (const Device& device : scope.devices) {
+    std::vector<model::NftRule> arrives;
+    for (const Way way : scope.ways) {
+      // What leaves through lo arrives there at once, with the same header: there a drop is silent.
+      const bool here = way == Way::ingress || device.loopback;
+      auto rules = rules_of(scope, way, here ? model::NftDrop{share} : leaving);
+      if (here) {
+        std::move(rules.begin(), rules.end(), std::back_inserter(arrives));
+      } else {
+        table.chains.push_back(chain_of(scope, model::NftHook::egress, &device, std::move(rules)));
+      }
+    }
+    if (arrives.empty()) continue;
+    table.chains.push_back(chain_of(scope, model::NftHook::ingress, &device, std::move(arrives)));
+  }
+  CHECK_OK(check_size(table));
+  return table;
+}
+
 Result<void> check_size(const model::NftTable& table) {
   std::size_t rules = 0;
   for (const model::NftChain& chain : table.chains) {
@@ -401,6 +440,15 @@ void add_table(model::HostStep& step, const Scope& scope, model::NftTable table,
                                table.name, words_of(scope), verb);
   change.undos.push_back(model::DeleteTable{table.name, table.family});
   change.apply = model::CreateTable{std::move(table)};
+  step.changes.push_back(std::move(change));
+}
+
+void add_hole(model::HostStep& step, const std::string& mark) {
+  model::Change change;
+  change.summary = fmt::format("create ifb {} and leave it down: what goes there is gone", mark);
+  change.apply = model::CreateHole{mark};
+  change.undos.push_back(model::DeleteLink{mark});
+  change.idle = true;
   step.changes.push_back(std::move(change));
 }
 

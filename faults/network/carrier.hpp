@@ -67,6 +67,11 @@ std::vector<model::NftRule> rules_of(const Scope& scope, Way way, const model::N
 Result<model::NftTable> netdev_table(const fault::PlanContext& context, const Scope& scope,
                                      const model::NftVerdict& verdict);
 
+// The same for losses of this share: what arrives is dropped, what leaves goes into a hole, which is
+// added to the step where it is needed.
+Result<model::NftTable> lossy_table(const fault::PlanContext& context, const Scope& scope,
+                                    Ppm share, model::HostStep& step);
+
 // Refuses a table with more rules than a packet should meet.
 Result<void> check_size(const model::NftTable& table);
 
@@ -74,6 +79,9 @@ Result<void> check_size(const model::NftTable& table);
 // `verb`: what happens to matched packets ("delayed").
 void add_table(model::HostStep& step, const Scope& scope, model::NftTable table,
                const std::string& verb);
+
+// Adds an idle ifb that swallows what is sent to it.
+void add_hole(model::HostStep& step, const std::string& mark);
 
 // Adds an idle ifb with netem, named by the step's mark.
 void add_ifb(const fault::PlanContext& context, model::HostStep& step, const model::Netem& netem,

@@ -1,8 +1,9 @@
 // network.loss: a share of the packets never arrives.
 //
-// Mechanism: a chain of ours at the device's netdev hook drops each matched packet with the given
-// chance (numgen). Senders notice nothing: no error, no ICMP. With a correlation the packets pass
-// an ifb of ours whose netem drops them, because losses then depend on the one before.
+// Mechanism: a chain of ours at the device's netdev hook takes each matched packet with the given
+// chance (numgen): what arrives is dropped, what leaves goes into a hole (see partition). Senders
+// notice nothing: no error, no ICMP. With a correlation the packets pass an ifb of ours whose netem
+// drops them in bursts: a chain of two states (Gilbert), whose losses depend on the one before.
 // Cannot: meet non-first IP fragments by port, flows offloaded to hardware or taken by XDP.
 // Source: nft_numgen.c, sch_netem.c.
 #include <fmt/format.h>
@@ -76,8 +77,8 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   }
   CHECK_OK(context.host.nftables().can_carry());
   step.backend = "nf_tables";
-  TRY(auto table, netdev_table(context, scope, model::NftDrop{share}));
-  add_table(step, scope, std::move(table), "put through the loss");
+  TRY(auto table, lossy_table(context, scope, share, step));
+  add_table(step, scope, std::move(table), share.value == 0 ? "met" : "lost");
   return step;
 }
 

@@ -1,7 +1,9 @@
 // network.partition: two ends cannot reach each other.
 //
-// Mechanism: drop: a chain of ours at the device's netdev hook drops every matched packet, in
-// silence: senders see no error, established connections hang until TCP gives up (minutes).
+// Mechanism: drop: a chain of ours at the device's netdev hook takes every matched packet, in
+// silence: senders see no error, established connections hang until TCP gives up (minutes). What
+// arrives is dropped; what leaves goes into a hole, an ifb that is down, because a drop in the egress
+// hook is told to the sender as a busy device.
 // reject: inet output and input chains answer: TCP with a reset, the rest with ICMP "prohibited",
 // so that callers fail at once. Resets and ICMP errors themselves always pass: otherwise the
 // answers of the partition would be eaten by it.
@@ -92,7 +94,7 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
                                      control ? "control, 0% instead of all: " : "",
                                      drop ? "drops" : "rejects", words_of(scope)));
   if (drop) {
-    TRY(auto table, netdev_table(context, scope, model::NftDrop{control ? Ppm{0} : percent(100)}));
+    TRY(auto table, lossy_table(context, scope, control ? Ppm{0} : percent(100), step));
     add_table(step, scope, std::move(table), control ? "met" : "dropped");
   } else {
     TRY(auto table, reject_table(context, scope));

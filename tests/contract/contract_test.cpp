@@ -178,7 +178,11 @@ TEST_P(EveryFault, KeepsTheContractInItsPlan) {
     undos += change.undos.size();
     const auto* table = std::get_if<model::CreateTable>(&change.apply);
     const auto* link = std::get_if<model::CreateIfb>(&change.apply);
+    const auto* hole = std::get_if<model::CreateHole>(&change.apply);
     const auto* helper = std::get_if<model::SpawnHelper>(&change.apply);
+    if (hole) {
+      EXPECT_EQ(hole->link, bench.token.mark());
+    }
     if (table) {
       EXPECT_EQ(table->table.name, bench.token.mark());
     }

@@ -87,7 +87,7 @@ int bound_socket(int type, std::uint16_t port) {
 
 }  // namespace
 
-// Echoes UDP and accepts TCP on both ports, in the namespace that was current when it was made.
+// Echoes UDP, and accepts TCP and reads it away, on both ports, in the namespace that was current when it was made.
 class NetworkBed::Echo {
  public:
   Echo() {
@@ -102,19 +102,33 @@ class NetworkBed::Echo {
     thread_.join();
     for (const int fd : sockets_) ::close(fd);
     for (const int fd : listeners_) ::close(fd);
+    for (const int fd : accepted_) ::close(fd);
   }
 
  private:
+  // False at the end of the connection.
+  static bool read_away(int fd) {
+    static char bytes[1 << 16];
+    return ::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0;
+  }
+
   void serve() {
-    std::vector<pollfd> ready;
-    for (const int fd : sockets_) ready.push_back({fd, POLLIN, 0});
-    for (const int fd : listeners_) ready.push_back({fd, POLLIN, 0});
     while (!stop_) {
+      std::vector<pollfd> ready;
+      for (const auto* fds : {&sockets_, &listeners_, &accepted_}) {
+        for (const int fd : *fds) ready.push_back({fd, POLLIN, 0});
+      }
       if (::poll(ready.data(), ready.size(), 50) <= 0) continue;
       for (std::size_t i = 0; i < ready.size(); ++i) {
-        if ((ready[i].revents & POLLIN) == 0) continue;
+        if (ready[i].revents == 0) continue;
+        if (i >= sockets_.size() + listeners_.size()) {
+          if (read_away(ready[i].fd)) continue;
+          ::close(ready[i].fd);
+          std::erase(accepted_, ready[i].fd);
+          continue;
+        }
         if (i >= sockets_.size()) {
-          ::close(::accept(ready[i].fd, nullptr, nullptr));
+          accepted_.push_back(::accept(ready[i].fd, nullptr, nullptr));
           continue;
         }
         char packet[64];
@@ -131,6 +145,7 @@ class NetworkBed::Echo {
 
   std::vector<int> sockets_;
   std::vector<int> listeners_;
+  std::vector<int> accepted_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

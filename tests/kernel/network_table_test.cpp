@@ -55,7 +55,7 @@ TEST(Loss, LosesItsShareAndNothingElse) {
   EXPECT_NEAR(back, 1400, 82);  // four standard deviations
   EXPECT_NEAR(echoed("::1", kPort, 2000), 1400, 82);
   EXPECT_EQ(echoed("127.0.0.1", kOther, 500), 500);
-  EXPECT_EQ(owner.matched(), 4000u);
+  EXPECT_NEAR(static_cast<double>(owner.matched()), 1200, 116) << "counted is what was lost";
   EXPECT_EQ(owner.revert(), "");
   EXPECT_EQ(echoed("127.0.0.1", kPort, 500), 500);
 }
@@ -64,9 +64,9 @@ TEST(Loss, WithCorrelationComesInBursts) {
   NetworkBed bed;
   Owner owner("network.loss", loss_with(300'000, kPortOnVeth, 250'000));
   if (!owner.problem().empty()) GTEST_SKIP() << owner.problem();
-  const int back = echoed(kPeer4, kPort, 1000);
-  EXPECT_GT(back, 500);
-  EXPECT_LT(back, 990);
+  // Four standard deviations; they grow by sqrt((1 + c) / (1 - c)). netem's own correlation loses a
+  // sixth of what is asked here.
+  EXPECT_NEAR(echoed(kPeer4, kPort, 2000), 1400, 106);
   EXPECT_EQ(owner.revert(), "");
 }
 

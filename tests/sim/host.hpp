@@ -121,11 +121,14 @@ class SimLinks : public os::Links, private Seam {
   Result<std::vector<os::LinkInfo>> list() const override;
   Result<void> can_ifb() const override;
   Result<void> add_ifb(const std::string& name) override;
+  Result<void> add_hole(const std::string& name) override;
   Result<void> remove(const std::string& name) override;
   Result<void> remove_all(std::span<const std::string> names) override;
   std::vector<std::string> loaded_modules() const override;
 
  private:
+  Result<void> add(const std::string& name, bool up);
+
   bool loaded_ = false;
 };
 

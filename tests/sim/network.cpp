@@ -21,7 +21,7 @@ Result<void> SimLinks::can_ifb() const {
   return Error(Code::unsupported, "no ifb driver; install the kernel's modules");
 }
 
-Result<void> SimLinks::add_ifb(const std::string& name) {
+Result<void> SimLinks::add(const std::string& name, bool up) {
   return act("add_ifb " + name, [&]() -> Result<void> {
     CHECK_OK(can_ifb());
     if (machine_.links.contains(name)) return Error::system(EEXIST, "add link " + name);
@@ -29,13 +29,16 @@ Result<void> SimLinks::add_ifb(const std::string& name) {
     os::LinkInfo info;
     info.name = name;
     info.kind = "ifb";
-    info.up = true;
+    info.up = up;
     info.group = kLinkGroup;
     machine_.add_link(info);
     machine_.made(sim::Machine::Trace{"delete_link", name, false});
     return ok();
   });
 }
+
+Result<void> SimLinks::add_ifb(const std::string& name) { return add(name, true); }
+Result<void> SimLinks::add_hole(const std::string& name) { return add(name, false); }
 
 Result<void> SimLinks::remove(const std::string& name) {
   return act("remove link " + name, [&]() -> Result<void> {
@@ -105,9 +108,11 @@ Result<void> SimNftables::create(const model::NftTable& table, Duration lease) {
         return Error::system(ENOENT, "chain on " + chain.device);
       }
       for (const auto& rule : chain.rules) {
-        const auto* forward = std::get_if<model::NftForward>(&rule.verdict);
-        if (forward && !machine_.links.contains(forward->device)) {
-          return Error::system(ENODEV, "forward to " + forward->device);
+        const std::string* device = nullptr;
+        if (const auto* to = std::get_if<model::NftForward>(&rule.verdict)) device = &to->device;
+        if (const auto* to = std::get_if<model::NftLose>(&rule.verdict)) device = &to->device;
+        if (device != nullptr && !machine_.links.contains(*device)) {
+          return Error::system(ENODEV, "forward to " + *device);
         }
       }
     }
@@ -265,8 +270,11 @@ Machine::Fate Machine::fate(const Flow& flow, bool outgoing, const Table* only) 
         if (rule.leased && !live) continue;
         if (!matches(rule.match, packet)) continue;
         fate.counted = fate.counted || rule.counted;
-        if (const auto* drop = std::get_if<model::NftDrop>(&rule.verdict)) {
-          const double share = static_cast<double>(drop->share.value) / 1e6;
+        const auto* drop = std::get_if<model::NftDrop>(&rule.verdict);
+        const auto* lose = std::get_if<model::NftLose>(&rule.verdict);
+        if (drop != nullptr || lose != nullptr) {
+          const Ppm wanted = drop != nullptr ? drop->share : lose->share;
+          const double share = static_cast<double>(wanted.value) / 1e6;
           fate.loss = 1 - (1 - fate.loss) * (1 - share);
           if (share < 1) continue;
         } else if (const auto* forward = std::get_if<model::NftForward>(&rule.verdict)) {

@@ -60,15 +60,30 @@ LinkInfo parse_link(const Reply& reply) {
 
 // Asks for the ifb; the driver has to be there already.
 Message ifb_message(const std::string& name) {
-  ifinfomsg header{};
-  header.ifi_family = AF_UNSPEC;
-  header.ifi_flags = IFF_UP;
-  header.ifi_change = IFF_UP;
-  Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header);
+  Message message = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.put_text(IFLA_IFNAME, name).put_u32(IFLA_GROUP, kLinkGroup);
   const Message::Nest info = message.nest(IFLA_LINKINFO);
   message.put_text(IFLA_INFO_KIND, "ifb");
   return message;
+}
+
+// Gives it no IPv6 address when it comes up, so that it sends no packet of its own.
+Message quiet_message(int index) {
+  Message message = link_message(RTM_SETLINK, 0, index);
+  const Message::Nest all = message.nest(IFLA_AF_SPEC);
+  const Message::Nest six = message.nest(AF_INET6);
+  const std::uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+  message.put(IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none);
+  return message;
+}
+
+Message up_message(int index) {
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = index;
+  header.ifi_flags = IFF_UP;
+  header.ifi_change = IFF_UP;
+  return Message(RTM_SETLINK, 0, header);
 }
 
 }  // namespace
@@ -111,13 +126,24 @@ Result<void> LinuxLinks::can_ifb() const {
   return tried;
 }
 
-Result<void> LinuxLinks::add_ifb(const std::string& name) {
+Result<void> LinuxLinks::add_hole(const std::string& name) {
   if (!is_mark(name)) {
     return Error(Code::refused, fmt::format("'{}' is not a name of ours", name));
   }
   CHECK_OK(load_module("ifb", "numifbs=0"));
   Message message = ifb_message(name);
   return route_.request(message, "create ifb " + name);
+}
+
+Result<void> LinuxLinks::add_ifb(const std::string& name) {
+  CHECK_OK(add_hole(name));
+  const int index = static_cast<int>(::if_nametoindex(name.c_str()));
+  if (index == 0) return Error::system(errno, "find link " + name);
+  Message quiet = quiet_message(index);
+  ignore(route_.request(quiet, "keep it without address"),
+         "a host without IPv6 needs no such word");
+  Message up = up_message(index);
+  return route_.request(up, "set up " + name);
 }
 
 Result<void> LinuxLinks::remove_index(int index) {

@@ -14,6 +14,7 @@ class LinuxLinks final : public Links {
   Result<std::vector<LinkInfo>> list() const override;
   Result<void> can_ifb() const override;
   Result<void> add_ifb(const std::string& name) override;
+  Result<void> add_hole(const std::string& name) override;
   Result<void> remove(const std::string& name) override;
   Result<void> remove_all(std::span<const std::string> names) override;
   std::vector<std::string> loaded_modules() const override;

@@ -202,6 +202,13 @@ void match_chance(Expressions& out, Ppm share) {
   out.compare(NFT_CMP_LT, &threshold, sizeof threshold);
 }
 
+// Of the packets that a rule matches, how many its verdict is for.
+Ppm share_of(const model::NftVerdict& verdict) {
+  if (const auto* drop = std::get_if<model::NftDrop>(&verdict)) return drop->share;
+  if (const auto* lose = std::get_if<model::NftLose>(&verdict)) return lose->share;
+  return percent(100);
+}
+
 Result<void> forward(Expressions& out, const std::string& device) {
   const std::uint32_t index = ::if_nametoindex(device.c_str());
   if (index == 0) return Error::system(errno, "find link " + device);
@@ -243,11 +250,12 @@ void reject(Expressions& out, bool reset) {
 
 Result<void> conclude(Expressions& out, const model::NftVerdict& verdict, QueueSpelling queue,
                       Answer answer) {
-  if (const auto* drop = std::get_if<model::NftDrop>(&verdict)) {
-    match_chance(out, drop->share);
+  if (std::holds_alternative<model::NftDrop>(verdict)) {
     out.verdict(NF_DROP);
   } else if (const auto* to = std::get_if<model::NftForward>(&verdict)) {
     CHECK_OK(forward(out, to->device));
+  } else if (const auto* lose = std::get_if<model::NftLose>(&verdict)) {
+    CHECK_OK(forward(out, lose->device));
   } else if (const auto* held = std::get_if<model::NftQueue>(&verdict)) {
     hand_to_queue(out, held->number, queue);
   } else if (std::holds_alternative<model::NftReject>(verdict)) {
@@ -275,12 +283,16 @@ Result<Message> rule_message(const model::NftTable& table, const model::NftChain
     match_family(out, rule);
     CHECK_OK(match_packet(out, rule.match, protocol));
     match_answer(out, answer);
+    // Counted is what is lost; with a share of nothing (--control), what is met.
+    const Ppm share = share_of(rule.verdict);
+    if (share.value > 0) match_chance(out, share);
     if (rule.counted) {
       out.add("objref", [&] {
         message.put_be32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER)
             .put_text(NFTA_OBJREF_IMM_NAME, kMatchedCounter);
       });
     }
+    if (share.value == 0) match_chance(out, share);
     CHECK_OK(conclude(out, rule.verdict, queue, answer));
   }
   return message;

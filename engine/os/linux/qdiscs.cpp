@@ -29,6 +29,21 @@ std::uint32_t probability(Ppm share) {
                                     1'000'000);
 }
 
+// Losses that depend on the one before, as a chain of two states (Gilbert): all is lost in the bad
+// one, nothing in the good one. Its loss is `loss`, and the correlation of one packet's fate with
+// the next one's is `correlation`. netem's own `loss P CORRELATION` loses almost nothing.
+tc_netem_gemodel gilbert(Ppm loss, Ppm correlation) {
+  const double p = static_cast<double>(loss.value) / 1e6;
+  const double c = static_cast<double>(correlation.value) / 1e6;
+  const auto chance = [](double share) {
+    return static_cast<std::uint32_t>(share * static_cast<double>(UINT32_MAX));
+  };
+  tc_netem_gemodel out{};  // h, k1: chances of the other fate in each state
+  out.p = chance(p * (1 - c));
+  out.r = chance((1 - p) * (1 - c));
+  return out;
+}
+
 Message qdisc_message(std::uint16_t type, std::uint16_t flags, int index,
                       std::size_t limit = Message::kUsualLimit) {
   tcmsg header{};
@@ -49,14 +64,19 @@ Message netem_message(int index, const model::Netem& netem) {
   const Message::Nest options = message.nest(TCA_OPTIONS);
   tc_netem_qopt basic{};
   basic.limit = netem.limit;
-  basic.loss = probability(netem.loss);
+  const bool bursts = netem.loss_correlation.value != 0;
+  basic.loss = bursts ? 0 : probability(netem.loss);
   message.append(&basic, sizeof basic);
   // What is left out is zero for a new qdisc, and the kernel has less to check.
-  if (netem.correlation.value != 0 || netem.loss_correlation.value != 0) {
+  if (netem.correlation.value != 0) {
     tc_netem_corr correlation{};
     correlation.delay_corr = probability(netem.correlation);
-    correlation.loss_corr = probability(netem.loss_correlation);
     message.put(TCA_NETEM_CORR, &correlation, sizeof correlation);
+  }
+  if (bursts) {
+    const Message::Nest loss = message.nest(TCA_NETEM_LOSS);
+    const tc_netem_gemodel model = gilbert(netem.loss, netem.loss_correlation);
+    message.put(NETEM_LOSS_GE, &model, sizeof model);
   }
   const std::int64_t latency = std::chrono::nanoseconds(netem.latency).count();
   const std::int64_t jitter = std::chrono::nanoseconds(netem.jitter).count();

@@ -292,14 +292,35 @@ TEST(NetworkDelay, RefusesTooManyRulesAndPortsOfIcmp) {
   EXPECT_THAT(bench.refusal(network::delay(), icmp), HasSubstr("icmp has no ports"));
 }
 
-TEST(NetworkLoss, DropsByChanceWithoutAnyDevice) {
+// A drop in the egress hook reaches the sender as local congestion, which is no loss for TCP.
+TEST(NetworkLoss, TakesWhatLeavesIntoAHoleAndDropsWhatArrives) {
   Bench bench;
   const model::HostStep step = bench.planned(network::loss(), loss_with(kPort));
   EXPECT_EQ(step.backend, "nf_tables");
   EXPECT_THAT(applies_of<model::CreateIfb>(step), IsEmpty());
-  const auto rules = leased(table_of(step).chains[0]);
-  EXPECT_EQ(std::get<model::NftDrop>(rules[0].verdict).share, percent(20));
+  ASSERT_THAT(applies_of<model::CreateHole>(step), SizeIs(1));
+  bool lo = false;
+  for (const model::NftChain& chain : table_of(step).chains) {
+    const bool loopback = chain.device == "lo";
+    lo = lo || loopback;
+    EXPECT_EQ(chain.hook, loopback ? model::NftHook::ingress : model::NftHook::egress);
+    const model::NftRule rule = leased(chain)[0];
+    EXPECT_EQ(rule.match.destination_port->first, 5432) << chain.name;
+    const auto* lose = std::get_if<model::NftLose>(&rule.verdict);
+    const auto* drop = std::get_if<model::NftDrop>(&rule.verdict);
+    ASSERT_EQ(lose != nullptr, !loopback);
+    EXPECT_EQ(lose != nullptr ? lose->share : drop->share, percent(20));
+  }
+  EXPECT_TRUE(lo);
   EXPECT_THAT(step.summary[0], HasSubstr("loses 20% of the packets"));
+}
+
+TEST(NetworkLoss, SaysWhatAKernelWithoutIfbDoes) {
+  Bench bench;
+  bench.machine.ifb_possible = false;
+  const model::HostStep step = bench.planned(network::loss(), loss_with(kPort));
+  EXPECT_THAT(applies_of<model::CreateHole>(step), IsEmpty());
+  EXPECT_THAT(step.warnings, Contains(HasSubstr("TCP tries again every 0.5 s")));
 }
 
 TEST(NetworkLoss, CorrelationNeedsNetem) {
@@ -318,7 +339,7 @@ TEST(NetworkPartition, DropsAtTheDeviceSoThatSendersSeeNoError) {
   const model::HostStep step = bench.planned(network::partition(), partition_with("drop", kPort));
   const model::NftTable table = table_of(step);
   EXPECT_EQ(table.family, model::NftFamily::netdev);
-  EXPECT_EQ(std::get<model::NftDrop>(leased(table.chains[0])[0].verdict).share, percent(100));
+  EXPECT_EQ(std::get<model::NftLose>(leased(table.chains[0])[0].verdict).share, percent(100));
 }
 
 TEST(NetworkPartition, RejectsAboveTheDevicesAndLetsItsOwnAnswersPass) {

@@ -51,6 +51,13 @@ NftTable table() {
   return {"ordeal-abcdefgh", NftFamily::netdev, {chain}};
 }
 
+// Verdicts that came later.
+NftTable losing_table() {
+  NftChain chain{"out", NftHook::egress, "eth0", {}};
+  chain.rules.push_back({NftMatch{}, NftLose{"ordeal-abcdefgh", percent(20)}, true, true});
+  return {"ordeal-abcdefgh", NftFamily::netdev, {chain}};
+}
+
 std::vector<Apply> applies() {
   CreateIfb ifb;
   ifb.link = "ordeal-abcdefgh";
@@ -67,7 +74,9 @@ std::vector<Apply> applies() {
           FreezeCgroup{"/system.slice/shop.service"},
           helper,
           StopUnit{"shop.service"},
-          RunCommand{Command{{"/usr/local/bin/stop", "it's"}, 5s}}};
+          RunCommand{Command{{"/usr/local/bin/stop", "it's"}, 5s}},
+          CreateHole{"ordeal-abcdefgh"},
+          CreateTable{losing_table()}};
 }
 
 std::vector<Undo> undos() {

@@ -29,6 +29,15 @@ Strike blow(sim::Blow what) {
   return out;
 }
 
+// Packets that are handed to a link which is not there any more vanish: no delay, but a partition.
+TEST(Exit, ErrorWhenSomebodyDeletesTheLinkOfADelay) {
+  const Told told(struck_in(Script().step({kSlowDatabase[0], kSlowDatabase[1], "duration: 20s"}),
+                            Phase::fault, blow(sim::Blow::meddle)));
+  EXPECT_EQ(told.exit(), "error") << told.verdict().reason;
+  EXPECT_THAT(told.verdict().reason, HasSubstr("somebody deleted its ifb"));
+  EXPECT_LT(told.when_phase(Phase::revert) - told.when_phase(Phase::fault), 3s);
+}
+
 // ---- 0 and 1: the hypothesis --------------------------------------------------------------------
 
 TEST(Exit, UpheldWhenEverythingHolds) {
