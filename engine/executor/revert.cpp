@@ -243,8 +243,8 @@ Result<void> Session::renew(Duration lease, std::int64_t sample) {
   return host_.nftables().renew(tables, shortest);
 }
 
-// A rule that hands its packets to a link which somebody has deleted swallows them all: a delay would
-// become a partition until the lease ends.
+// A rule that hands its packets to a link which somebody has deleted swallows them all: a delay
+// would become a partition until the lease ends.
 void Session::give_up_without_links() {
   std::vector<std::pair<std::string, std::string>> wanted;  // link, step
   for (const auto& [path, step] : steps_) {

@@ -67,8 +67,8 @@ std::vector<model::NftRule> rules_of(const Scope& scope, Way way, const model::N
 Result<model::NftTable> netdev_table(const fault::PlanContext& context, const Scope& scope,
                                      const model::NftVerdict& verdict);
 
-// The same for losses of this share: what arrives is dropped, what leaves goes into a hole, which is
-// added to the step where it is needed.
+// The same for losses of this share: what arrives is dropped, what leaves goes into a hole, which
+// is added to the step where it is needed.
 Result<model::NftTable> lossy_table(const fault::PlanContext& context, const Scope& scope,
                                     Ppm share, model::HostStep& step);
 

@@ -2,8 +2,8 @@
 //
 // Mechanism: drop: a chain of ours at the device's netdev hook takes every matched packet, in
 // silence: senders see no error, established connections hang until TCP gives up (minutes). What
-// arrives is dropped; what leaves goes into a hole, an ifb that is down, because a drop in the egress
-// hook is told to the sender as a busy device.
+// arrives is dropped; what leaves goes into a hole, an ifb that is down, because a drop in the
+// egress hook is told to the sender as a busy device.
 // reject: inet output and input chains answer: TCP with a reset, the rest with ICMP "prohibited",
 // so that callers fail at once. Resets and ICMP errors themselves always pass: otherwise the
 // answers of the partition would be eaten by it.

@@ -1,8 +1,8 @@
 // Reads what a daemon writes to the pipes of the command that started it, and forgets it.
 //
-// A pipe that nobody reads holds its writer up once 64 KiB are in it. The daemon is what a `restore`
-// or `start` brought back; it shall not notice that ordeal has left. This process ends when the last
-// writer has closed its end, holds nothing else, and does not hinder an unmount.
+// A pipe that nobody reads holds its writer up once 64 KiB are in it. The daemon is what a
+// `restore` or `start` brought back; it shall not notice that ordeal has left. This process ends
+// when the last writer has closed its end, holds nothing else, and does not hinder an unmount.
 #include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
