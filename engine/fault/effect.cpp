@@ -21,7 +21,7 @@ EffectReading no(std::string text) { return {Seen::no, std::move(text)}; }
 // 1204 -> "1 204"
 std::string grouped(std::uint64_t number) {
   std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, " ");
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ' ');
   return text;
 }
 
