@@ -140,6 +140,9 @@ int recover_here(const Options& options) {
   for (const std::string& live : report.live) {
     if (!options.print) fmt::print("left alone, it goes on: {}\n", printable(live));
   }
+  for (const std::string& other : report.others) {
+    if (!options.print) fmt::print("left alone, not of this ordeal: {}\n", printable(other));
+  }
   if (only_say) {
     // stdout of --print is for a shell: nothing else stands there.
     if (nothing) fmt::print(options.print ? stderr : stdout, "nothing to recover\n");

@@ -146,6 +146,9 @@ Result<Row> recover_row(const fleet::FarAnswer& answer, bool only_say) {
   for (const std::string& live : report.live) {
     row.lines.push_back("left alone, it goes on: " + printable(live));
   }
+  for (const std::string& other : report.others) {
+    row.lines.push_back("left alone, not of this ordeal: " + printable(other));
+  }
   return row;
 }
 

@@ -8,42 +8,69 @@
 namespace ordeal::executor {
 namespace {
 
-std::set<std::string> foreign_links(const os::Host& host) {
+std::optional<std::set<std::string>> foreign_links(const os::Host& host) {
   std::set<std::string> out;
   const auto links = host.links().list();
-  if (links.has_error()) return out;
+  if (links.has_error()) return std::nullopt;
   for (const os::LinkInfo& link : links.value()) {
     if (!is_mark(link.name)) out.insert(link.name);
   }
   return out;
 }
 
-// What is still stopped although we promised to let it go on.
+// The unit has a process: nullopt when nobody can tell.
+std::optional<bool> unit_runs(const os::Host& host, const std::string& unit) {
+  const auto cgroup = host.cgroups().of_unit(unit);
+  if (cgroup.has_error() && cgroup.error().code() == Code::gone) return false;
+  if (cgroup.has_error()) return std::nullopt;
+  const auto populated = host.cgroups().populated(cgroup.value());
+  if (populated.has_error() && populated.error().code() == Code::gone) return false;
+  if (populated.has_error()) return std::nullopt;
+  return populated.value();
+}
+
+// What is still stopped although we promised to let it go on, or may be.
 std::optional<model::ResidueItem> still_held(const os::Host& host, const model::Undo& undo) {
   model::ResidueItem item;
   item.command = model::command_of(undo);
   if (const auto* process = std::get_if<model::ResumeProcess>(&undo)) {
     const auto now = host.processes().find(process->process);
-    if (now.has_error() || now.value().state != 'T') return std::nullopt;
-    item.what = fmt::format("pid {} is still stopped", process->process.pid);
+    if (now.has_error() && now.error().code() == Code::gone) return std::nullopt;
+    if (now.has_value() && now.value().state != 'T') return std::nullopt;
+    item.what = now.has_value() ? fmt::format("pid {} is still stopped", process->process.pid)
+                                : "unknown: " + now.error().message();
     return item;
   }
   if (const auto* cgroup = std::get_if<model::ThawCgroup>(&undo)) {
     const auto now = host.cgroups().frozen(cgroup->cgroup);
-    if (now.has_error() || !now.value()) return std::nullopt;
-    item.what = cgroup->cgroup + " is still frozen";
+    if (now.has_error() && now.error().code() == Code::gone) return std::nullopt;
+    if (now.has_value() && !now.value()) return std::nullopt;
+    item.what =
+        now.has_value() ? cgroup->cgroup + " is still frozen" : "unknown: " + now.error().message();
     return item;
   }
   if (const auto* unit = std::get_if<model::StartUnit>(&undo)) {
-    const auto cgroup = host.cgroups().of_unit(unit->unit);
-    if (cgroup.has_value()) {
-      const auto populated = host.cgroups().populated(cgroup.value());
-      if (populated.has_value() && populated.value()) return std::nullopt;
-    }
-    item.what = unit->unit + " is not running";
+    const auto runs = unit_runs(host, unit->unit);
+    if (runs && *runs) return std::nullopt;
+    item.what = runs ? unit->unit + " is not running" : "unknown: whether " + unit->unit + " runs";
     return item;
   }
   return std::nullopt;
+}
+
+// What bears a mark and is nobody's. Our own is told from others' by name: we live.
+void add_marks(wire::HostReport& report, const Result<std::vector<undo::Mark>>& marks,
+               const Result<std::set<std::string>>& in_use, const std::set<std::string>& own) {
+  if (marks.has_error() || in_use.has_error()) {
+    const Error& why = marks.has_error() ? marks.error() : in_use.error();
+    report.residue.push_back({"unknown: " + why.message(), "ordeal status"});
+    return;
+  }
+  for (const undo::Mark& mark : marks.value()) {
+    if (in_use.value().contains(mark.name)) continue;
+    if (!mark.kept.empty() && !own.contains(mark.name)) continue;
+    report.residue.push_back({mark.name + " is still there", "ordeal recover"});
+  }
 }
 
 }  // namespace
@@ -72,10 +99,13 @@ Task<wire::HostReport> Session::check() {
   co_await remove_leftovers(false);
 
   wire::HostReport report;
-  std::set<std::string> in_use = live_marks(host_, parts_.state_directory, parts_.token.text());
+  auto in_use = marks_in_use(host_, parts_.state_directory, parts_.token.text());
+  std::set<std::string> own;
+  for (const auto& step : retired_) own.insert(step->plan.token.mark());
   for (const auto& [path, step] : steps_) {
     const bool live = step->live();
-    if (live) in_use.insert(step->plan.token.mark());
+    own.insert(step->plan.token.mark());
+    if (live && in_use.has_value()) in_use.value().insert(step->plan.token.mark());
     if (live) report.residue.push_back({"step " + path + " is still active", "ordeal abort"});
     if (live || step->state == Step::State::prepared) continue;
     for (std::size_t i = 0; i < step->undos.undos.size(); ++i) {
@@ -92,15 +122,10 @@ Task<wire::HostReport> Session::check() {
       if (item) report.residue.push_back(std::move(*item));
     }
   }
-  const auto marks = undo::marks_on(host_);
-  if (marks.has_error()) {
-    report.residue.push_back({"unknown: " + marks.error().message(), "ordeal status"});
-  } else {
-    for (const std::string& mark : marks.value()) {
-      if (in_use.contains(mark)) continue;
-      report.residue.push_back({mark + " is still there", "ordeal recover"});
-    }
-  }
+  const auto alias = undo::alias_of(host_, parts_.state_directory);
+  const auto marks = alias.has_value() ? undo::marks_on(host_, alias.value())
+                                       : Result<std::vector<undo::Mark>>(Error(alias.error()));
+  add_marks(report, marks, in_use, own);
   // What is undone and cannot be crossed off is told as left by every later look at this host.
   if (journal_ && !co_await journal_->flush(journal::kWriteDeadline)) {
     const std::string& why = journal_->broken();
@@ -108,13 +133,15 @@ Task<wire::HostReport> Session::check() {
                                           why.empty() ? "the disk does not answer" : why),
                               "ordeal recover"});
   }
-  const std::set<std::string> links = foreign_links(host_);
-  for (const std::string& link : links) {
-    if (links_before_.contains(link)) continue;
-    report.changed_by_others.push_back("link " + link + " is new");
-  }
-  for (const std::string& link : links_before_) {
-    if (!links.contains(link)) report.changed_by_others.push_back("link " + link + " is gone");
+  const auto links = foreign_links(host_);
+  if (links && links_before_) {
+    for (const std::string& link : *links) {
+      if (links_before_->contains(link)) continue;
+      report.changed_by_others.push_back("link " + link + " is new");
+    }
+    for (const std::string& link : *links_before_) {
+      if (!links->contains(link)) report.changed_by_others.push_back("link " + link + " is gone");
+    }
   }
   report.kept = host_.links().loaded_modules();
   report.clean = report.residue.empty();

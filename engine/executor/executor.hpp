@@ -78,10 +78,13 @@ struct RecoverReport {
   std::vector<RecoveredJournal> journals;
   std::vector<wire::UndoResult> swept;  // bore our mark, was in no journal
   std::vector<std::string> live;        // "r-1121-0140-7f3a (token abcdefgh)": left alone
+  std::vector<std::string> others;      // "ordeal-abcdefgh: its executor lives": not ours to touch
 };
-BOOST_DESCRIBE_STRUCT(RecoverReport, (), (clean, journals, swept, live))
+BOOST_DESCRIBE_STRUCT(RecoverReport, (), (clean, journals, swept, live, others))
 
-// Undoes what runs left that are dead: from every journal whose lock it can take, then by marks.
+// Undoes what runs left that are dead: from every journal that nobody holds, then by marks. What
+// cannot be read or asked is left alone, and the report is not clean. Waits for a keeper that is
+// undoing one.
 Task<RecoverReport> recover(os::Host& host, std::string state_directory, RecoverOptions options);
 
 struct LiveStep {

@@ -1,7 +1,7 @@
 // The journals on this host: whose are alive, what they claim, what the dead ones left.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,24 +14,33 @@ namespace ordeal::executor {
 struct FoundJournal {
   std::string token;
   std::string path;
-  bool live = false;   // somebody holds its lock
+  // Empty: nobody could tell, and `unknown` says why. It may be a live run's: it is left alone.
+  std::optional<os::Holder> holder;
+  std::string unknown;
   journal::Scan scan;  // only what applies here and now
-  // Its lock, when it is not live: nobody else recovers it meanwhile.
-  std::unique_ptr<os::DurableFile> file;
 
+  bool live() const { return holder == os::Holder::owner; }
+  // Nobody holds it: what it records is for `ordeal recover`.
+  bool dead() const { return holder == os::Holder::nobody; }
   std::string run() const { return scan.header ? scan.header->run : "unknown run"; }
   // Nothing in it is left to do, and nothing in it is doubtful.
   bool finished() const { return scan.records.empty() && scan.problems.empty(); }
 };
 
-// All but `own`. A directory that is not there holds none.
-Result<std::vector<FoundJournal>> find_journals(os::Host& host, const std::string& state_directory,
+// All but `own`. A directory that is not there holds none. Takes no lock.
+Result<std::vector<FoundJournal>> find_journals(const os::Host& host,
+                                                const std::string& state_directory,
                                                 const std::string& own = "");
 
-// Marks of everything that live runs may have made.
-std::set<std::string> live_marks(const std::vector<FoundJournal>& journals);
-std::set<std::string> live_marks(os::Host& host, const std::string& state_directory,
-                                 const std::string& own = "");
+// Marks of everything that live runs may have made, and that whoever recovers is undoing. Error:
+// nobody knows them all, because a journal could not be read or asked whose it is.
+Result<std::set<std::string>> marks_in_use(const std::vector<FoundJournal>& journals);
+Result<std::set<std::string>> marks_in_use(const os::Host& host, const std::string& state_directory,
+                                           const std::string& own = "");
+
+// The records of a journal that are for here and now. Error: which boot or machine this is cannot
+// be told, and nothing has been taken out.
+Result<void> keep_what_applies(journal::Scan& scan, const os::Processes& processes);
 
 // Code::refused when another live run holds one of the claims, naming run and step; when a dead run
 // left something on this host.

@@ -154,10 +154,12 @@ class Keeper {
     report.undos = std::move(undone.undos);
     report.clean = undone.clean && !stuck;
     for (const std::string& problem : undone.problems) report.keeper += "; " + problem;
-    auto in_use = [this] { return live_marks(host_, parts_.state_directory, parts_.token.text()); };
-    std::function<std::set<std::string>()> asked(in_use);
-    const auto swept = co_await undo::sweep(host_, std::move(asked));
-    for (const undo::Outcome& outcome : swept) {
+    auto in_use = [this] {
+      return marks_in_use(host_, parts_.state_directory, parts_.token.text());
+    };
+    undo::InUse asked(in_use);
+    const auto swept = co_await undo::sweep(host_, parts_.state_directory, std::move(asked));
+    for (const undo::Outcome& outcome : swept.undone) {
       report.clean = report.clean && outcome.ok;
       report.undos.push_back(to_wire(outcome));
     }
@@ -197,7 +199,8 @@ class Keeper {
       co_return nothing;
     }
     journal::Scan scan = journal::scan(bytes.value());
-    journal::keep_what_applies(scan, host_.processes().machine_id(), host_.processes().boot_id());
+    // It was begun while we lived: of this machine and this boot.
+    if (!scan.header) journal::keep_what_applies(scan, "", "");
     undo::Options options;
     options.drop_rest_on_first_error = parts_.bugs.drop_rest_on_first_error;
     co_return co_await salvage(host_, std::move(scan), std::move(file), options);

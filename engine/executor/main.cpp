@@ -181,6 +181,9 @@ int recover_here(const Call& call) {
     }
     for (const wire::UndoResult& undo : report.swept) print_undo(undo, call.print);
     for (const std::string& live : report.live) std::printf("# live: %s\n", live.c_str());
+    for (const std::string& other : report.others) {
+      std::printf("# left alone: %s\n", printable(other).c_str());
+    }
     if (!call.print) std::printf("%s\n", report.clean ? "host clean" : "HOST NOT CLEAN");
   }
   return report.clean || call.print ? 0 : kFailed;

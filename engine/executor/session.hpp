@@ -88,6 +88,7 @@ class Session {
   Task<void> write_marks();
   Task<void> push_host_values();
   Task<void> greet(std::int64_t id, wire::Hello hello);
+  Result<void> learn_where_we_are();
   Task<void> open_journal();
   std::vector<std::string> state_warnings() const;
   Task<void> dispatch(wire::Order order);
@@ -164,6 +165,8 @@ class Session {
   std::int64_t forgotten_ = std::numeric_limits<std::int64_t>::min();
   bool greeted_ = false;
   std::string run_;
+  std::string boot_id_;
+  std::string machine_id_;
   Policy policy_;
   std::string policy_problem_;
   std::unique_ptr<journal::Journal> journal_;
@@ -198,7 +201,7 @@ class Session {
   os::Event observe_changed_;
   // ---- check.cpp
   bool snapshot_taken_ = false;
-  std::set<std::string> links_before_;
+  std::optional<std::set<std::string>> links_before_;  // empty: they could not be listed
 };
 
 }  // namespace ordeal::executor

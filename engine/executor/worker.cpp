@@ -194,8 +194,8 @@ Task<void> Session::greet(std::int64_t id, wire::Hello hello) {
   fact.version = ORDEAL_VERSION;
   fact.host = host_.processes().host_name();
   fact.kernel = host_.machine().kernel();
-  fact.boot_id = host_.processes().boot_id();
-  fact.machine_id = host_.processes().machine_id();
+  fact.boot_id = boot_id_;
+  fact.machine_id = machine_id_;
   fact.token = parts_.token;
   for (const fault::Fault& fault : parts_.catalogue) fact.faults.push_back(fault.description);
   fact.dirty = dirty_at_start_;
@@ -205,12 +205,24 @@ Task<void> Session::greet(std::int64_t id, wire::Hello hello) {
   outbox_.answer(id, std::move(fact));
 }
 
+// A journal without boot and machine could not be told from one that a reboot has ended.
+Result<void> Session::learn_where_we_are() {
+  TRY(boot_id_, within("tell which boot this is", host_.processes().boot_id()));
+  TRY(machine_id_, within("tell which machine this is", host_.processes().machine_id()));
+  return ok();
+}
+
 Task<void> Session::open_journal() {
+  const auto known = learn_where_we_are();
+  if (known.has_error()) {
+    journal_problem_ = known.error().message();
+    co_return;
+  }
   journal::Header header;
   header.token = parts_.token.text();
   header.run = run_;
-  header.boot_id = host_.processes().boot_id();
-  header.machine_id = host_.processes().machine_id();
+  header.boot_id = boot_id_;
+  header.machine_id = machine_id_;
   header.created = host_.clock().wall();
   std::string path = journal_path(parts_.state_directory, parts_.token.text());
   auto made = co_await journal::Journal::create(host_.clock(), host_.files(), std::move(path),
@@ -219,6 +231,12 @@ Task<void> Session::open_journal() {
     journal_problem_ = made.error().message();
     co_return;
   }
+  const auto alias = undo::alias_of(host_, parts_.state_directory);
+  if (alias.has_error()) {
+    journal_problem_ = alias.error().message();
+    co_return;
+  }
+  host_.links().belong_to(alias.value());
   journal_ = std::move(made.value());
   journal_problem_.clear();
   marks_ = std::make_unique<JournalListener>(journal_.get());

@@ -163,12 +163,15 @@ void keep_what_applies(Scan& scan, const std::string& machine_id, const std::str
     scan.records.clear();
     return;
   }
-  if (scan.header->machine_id != machine_id) {
+  // A machine without an id (a container) is not another one because it gets one later.
+  const std::string& theirs = scan.header->machine_id;
+  if (theirs != machine_id && !theirs.empty() && !machine_id.empty()) {
     scan.problems.push_back("it belongs to another machine: nothing of it is run");
     scan.records.clear();
     return;
   }
-  if (scan.header->boot_id == boot_id) return;
+  // What was not known then shows no reboot.
+  if (scan.header->boot_id == boot_id || scan.header->boot_id.empty()) return;
   for (Record& record : scan.records) {
     for (std::size_t i = 0; i < record.marks.size(); ++i) {
       if (model::lifetime_of(record.intent.undos[i]) != model::Lifetime::never) {

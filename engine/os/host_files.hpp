@@ -30,6 +30,14 @@ class DurableFile {
   virtual Task<Result<void>> write(std::size_t offset, std::string bytes, Duration deadline) = 0;
 };
 
+// Who holds a journal. Its owner and whoever undoes what its owner left lock different bytes, and
+// whoever only wants to know asks without taking any: nobody is ever taken for somebody else.
+enum class Holder {
+  nobody,
+  owner,      // it lives, or is stuck
+  recoverer,  // its owner is dead, and somebody puts things back
+};
+
 // Files of ours: journals, the halt latch, claims. Paths are absolute.
 class Files {
  public:
@@ -42,7 +50,10 @@ class Files {
   }
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
   virtual Result<Space> space(const std::string& path) const = 0;
+  // True also when nobody can tell.
   virtual bool exists(const std::string& path) const = 0;
+  // "254:0:131": device and inode; the same by whichever path, in whichever mount namespace.
+  virtual Result<std::string> identity(const std::string& path) const = 0;
 
   // Creates the directory (0700, root) with parents.
   virtual Result<void> make_directory(const std::string& path) = 0;
@@ -50,11 +61,13 @@ class Files {
   virtual Result<void> write_atomically(const std::string& path, const std::string& bytes) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
 
-  // Creates `path`, writes `size` zeros, syncs it and its directory, takes an OFD write lock.
+  // Creates `path`, writes `size` zeros, syncs it and its directory, takes the owner's lock.
   virtual Result<std::unique_ptr<DurableFile>> create_durable(const std::string& path,
                                                               std::size_t size) = 0;
-  // Opens an existing one and takes its lock. Code::busy: its owner lives (or is stuck).
+  // Opens one whose owner is dead and takes the recoverer's lock. Code::busy: its owner lives (or
+  // is stuck), or somebody else recovers it.
   virtual Result<std::unique_ptr<DurableFile>> open_durable(const std::string& path) = 0;
+  virtual Result<Holder> holder(const std::string& path) const = 0;
   // Reads without any lock.
   virtual Result<std::string> read_durable(const std::string& path) const = 0;
 

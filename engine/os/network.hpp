@@ -19,6 +19,7 @@ struct LinkInfo {
   bool enslaved = false;  // a bridge port or bond member: its packets pass the master too
   bool loopback = false;
   std::uint32_t group = 0;
+  std::string alias;  // of ours: whose it is, see Links::add_ifb
 };
 
 // Links of this network namespace, over rtnetlink. Requests are synchronous: the kernel answers
@@ -30,10 +31,12 @@ class Links {
   // Is the ifb driver there or loadable? Error: why not, and the command that mends it.
   virtual Result<void> can_ifb() const = 0;
   // Creates an ifb in group kLinkGroup and sets it up; loads the driver with numifbs=0 before, so
-  // that no foreign device appears. Code::busy when the name is taken.
+  // that no foreign device appears. Code::busy when the name is taken. Its alias is what
+  // belong_to() said last: no link dies with a process, as tables and helpers do.
   virtual Result<void> add_ifb(const std::string& name) = 0;
   // The same, but it stays down: it swallows what is sent to it.
   virtual Result<void> add_hole(const std::string& name) = 0;
+  virtual void belong_to(const std::string& alias) = 0;
   // Code::gone when it is not there. Refuses (Code::refused) what does not bear our mark.
   virtual Result<void> remove(const std::string& name) = 0;
   // Deletes several links of ours, in one request where the kernel can; gone names are fine.
@@ -63,6 +66,11 @@ struct TableId {
   model::NftFamily family = model::NftFamily::netdev;
 };
 
+// A table that bears our mark.
+struct MarkedTable : TableId {
+  bool owned = false;  // the process that made it lives, whichever that is
+};
+
 // Our tables in nf_tables. All belong to one netlink socket of this process (owner flag): they are
 // gone when it dies.
 class Nftables {
@@ -81,7 +89,7 @@ class Nftables {
   // Packets that met the counted rules of the table. Code::gone when it is not there.
   virtual Result<std::uint64_t> matched(const TableId& table) const = 0;
   // Every table that bears our mark, whoever owns it.
-  virtual Result<std::vector<TableId>> list_marked() const = 0;
+  virtual Result<std::vector<MarkedTable>> list_marked() const = 0;
   // NFQUEUE numbers with a listener (/proc/net/netfilter/nfnetlink_queue).
   virtual Result<std::vector<std::uint16_t>> queues() const = 0;
   virtual Result<void> can_queue() const = 0;

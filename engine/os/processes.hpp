@@ -25,6 +25,13 @@ struct ProcessUsage {
   Bytes resident;
 };
 
+// A process that bears a mark: it burns, fills or shapes for an executor, and dies with that.
+struct Helper {
+  std::string mark;
+  model::ProcessId id;
+  bool owned = false;  // the executor that started it lives, whichever that is
+};
+
 // Processes of this host. Const members only read: a plan gets a const Processes.
 class Processes {
  public:
@@ -39,8 +46,9 @@ class Processes {
   // What no selector may reach: ourselves and our ancestors, pid 1, kernel threads, sshd, container
   // runtimes, journald, dbus, udevd, logind. The text says why; empty: not protected.
   virtual std::string protected_because(const model::ProcessInfo& process) const = 0;
-  virtual std::string boot_id() const = 0;
-  virtual std::string machine_id() const = 0;
+  virtual Result<std::string> boot_id() const = 0;
+  // Empty: this machine has none. What cannot be read is an error, never another machine.
+  virtual Result<std::string> machine_id() const = 0;
   virtual std::string host_name() const = 0;
   virtual bool systemd_is_pid1() const = 0;
 
@@ -56,8 +64,8 @@ class Processes {
   virtual Task<Result<model::ProcessId>> spawn_helper(model::SpawnHelper helper) = 0;
   // All processes that bear the mark as comm and run as our user.
   virtual Result<std::vector<model::ProcessId>> find_marked(const std::string& mark) const = 0;
-  // Every mark that some process bears.
-  virtual Result<std::vector<std::string>> marks() const = 0;
+  // Every helper that runs as our user, whoever started it.
+  virtual Result<std::vector<Helper>> helpers() const = 0;
 
   // Runs a command without a shell in its own session, stdin closed, environment: PATH, LANG=C and
   // `environment`. At the timeout its process group is killed; it dies with this process, so that

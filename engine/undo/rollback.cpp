@@ -1,6 +1,7 @@
 #include "engine/undo/rollback.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "engine/os/group.hpp"
 
@@ -108,7 +109,8 @@ class Rollback {
     }
     if (items.empty()) return;
     const auto queues = host_.nftables().queues();
-    const bool keep_chains = shaper || (queues.has_value() && !queues.value().empty());
+    // When nobody can tell, somebody may hold packets in one.
+    const bool keep_chains = shaper || queues.has_error() || !queues.value().empty();
     const BootTime begun = host_.clock().now();
     const auto before = tables_there(host_);
     std::vector<os::TableId> tables;
@@ -260,49 +262,97 @@ Task<void> remove_leftovers(os::Host& host, std::vector<StepUndos>& steps, Liste
   }
 }
 
-Result<std::set<std::string>> marks_on(const os::Host& host) {
-  std::set<std::string> marks;
-  TRY(auto tables, within("list the tables of nf_tables", host.nftables().list_marked()));
-  for (const os::TableId& table : tables) marks.insert(table.name);
-  TRY(auto helpers, within("list the processes", host.processes().marks()));
-  marks.insert(helpers.begin(), helpers.end());
-  TRY(auto links, within("list the links", host.links().list()));
-  for (const os::LinkInfo& link : links) {
-    if (is_mark(link.name)) marks.insert(link.name);
-  }
-  return marks;
+Result<std::string> alias_of(const os::Host& host, const std::string& state_directory) {
+  auto identity = host.files().identity(state_directory);
+  if (identity.has_error() && identity.error().code() == Code::gone) return std::string("ordeal");
+  TRY(auto known, within("tell whose the links are", std::move(identity)));
+  return fmt::format("ordeal {} {}", known, state_directory);
 }
 
-Task<std::vector<Outcome>> sweep(os::Host& host, std::function<std::set<std::string>()> in_use) {
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  std::vector<Outcome> out;
-  auto found = marks_on(host);
-  for (int tries = 1; found.has_error() && tries < kLookTries; ++tries) {
-    co_await host.clock().sleep(100ms);
-    found = marks_on(host);
+namespace {
+
+constexpr Duration kNameless = 100ms;  // a link is made first and given its alias then
+
+// "ordeal 254:0:131 /var/lib/ordeal" -> "ordeal 254:0:131": another mount may have another path.
+std::string_view identity_in(std::string_view alias) {
+  return alias.substr(0, alias.find(' ', alias.find(' ') + 1));
+}
+
+bool nameless(const Result<std::vector<os::LinkInfo>>& links) {
+  return links.has_value() &&
+         std::any_of(links.value().begin(), links.value().end(),
+                     [](const auto& link) { return is_mark(link.name) && link.alias.empty(); });
+}
+
+Outcome blind(std::string what, std::string why) {
+  Outcome out;
+  out.what = std::move(what);
+  out.text = std::move(why);
+  out.command = "ordeal recover";
+  out.ok = false;
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Mark>> marks_on(const os::Host& host, const std::string& alias) {
+  std::map<std::string, std::string> marks;  // why it is kept
+  TRY(auto tables, within("list the tables of nf_tables", host.nftables().list_marked()));
+  for (const os::MarkedTable& table : tables) {
+    std::string& kept = marks[table.name];
+    if (table.owned) kept = "the owner of its table lives";
   }
+  TRY(auto helpers, within("list the processes", host.processes().helpers()));
+  for (const os::Helper& helper : helpers) {
+    std::string& kept = marks[helper.mark];
+    if (helper.owned) kept = "its executor lives";
+  }
+  TRY(auto links, within("list the links", host.links().list()));
+  for (const os::LinkInfo& link : links) {
+    if (!is_mark(link.name)) continue;
+    std::string& kept = marks[link.name];
+    // Versions before gave none: those are ours, as far as anybody can tell.
+    if (link.alias.empty() || identity_in(link.alias) == identity_in(alias)) continue;
+    if (kept.empty()) kept = "it belongs to another state directory (" + link.alias + ")";
+  }
+  std::vector<Mark> out;
+  for (auto& [name, kept] : marks) out.push_back(Mark{name, std::move(kept)});
+  return out;
+}
+
+Task<Swept> sweep(os::Host& host, std::string state_directory, InUse in_use) {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  Swept out;
+  if (nameless(host.links().list())) co_await host.clock().sleep(kNameless);
+  const auto alias = alias_of(host, state_directory);
+  auto found = alias.has_value() ? marks_on(host, alias.value())
+                                 : Result<std::vector<Mark>>(Error(alias.error()));
   if (found.has_error()) {
-    Outcome blind;
-    blind.what = "look for what bears our mark";
-    blind.text = found.error().message();
-    blind.command = "ordeal recover";
-    blind.ok = false;
-    out.push_back(std::move(blind));
+    out.undone.push_back(blind("look for what bears our mark", found.error().message()));
     co_return out;
   }
   if (found.value().empty()) co_return out;
-  const std::set<std::string> used = in_use();
-  for (const std::string& mark : found.value()) {
-    if (used.contains(mark)) continue;
+  const auto used = in_use();
+  if (used.has_error()) {
+    out.undone.push_back(blind("tell what is nobody's from what live runs use",
+                               used.error().message() + "; nothing is removed by its mark"));
+    co_return out;
+  }
+  for (const Mark& mark : found.value()) {
+    if (used.value().contains(mark.name)) continue;
+    if (!mark.kept.empty()) {
+      out.others.push_back(mark.name + ": " + mark.kept);
+      continue;
+    }
     // Tables first, so that nothing is sent to a link that goes away.
     std::vector<model::Undo> undos;
-    undos.push_back(model::DeleteTable{mark, model::NftFamily::netdev});
-    undos.push_back(model::DeleteTable{mark, model::NftFamily::inet});
-    undos.push_back(model::KillHelper{mark, 1s, true});
-    undos.push_back(model::DeleteLink{mark});
+    undos.push_back(model::DeleteTable{mark.name, model::NftFamily::netdev});
+    undos.push_back(model::DeleteTable{mark.name, model::NftFamily::inet});
+    undos.push_back(model::KillHelper{mark.name, 1s, true});
+    undos.push_back(model::DeleteLink{mark.name});
     for (const model::Undo& undo : undos) {
       Outcome outcome = co_await run(host, undo);
-      if (!outcome.gone_before) out.push_back(std::move(outcome));
+      if (!outcome.gone_before) out.undone.push_back(std::move(outcome));
     }
   }
   co_return out;

@@ -55,11 +55,29 @@ Task<void> remove_leftovers(os::Host& host, std::vector<StepUndos>& steps, Liste
 
 // ---- By marks, without any journal -------------------------------------------------------------
 
-// Every mark that something on this host bears: links, tables, helpers.
-Result<std::set<std::string>> marks_on(const os::Host& host);
+// A mark that something on this host bears: links, tables, helpers. They stand or fall together.
+struct Mark {
+  std::string name;
+  std::string kept;  // why it is not ours to touch: "its executor lives"; empty: nobody's
+};
 
-// Removes whatever bears a mark that is not in use. `in_use` is asked after the marks were read, so
-// that what appears meanwhile has its record already.
-Task<std::vector<Outcome>> sweep(os::Host& host, std::function<std::set<std::string>()> in_use);
+// The alias of every link that a run with this state directory makes. Error: it is not known whose
+// links are ours.
+Result<std::string> alias_of(const os::Host& host, const std::string& state_directory);
+
+// `alias` is our own. An error is never "there is nothing".
+Result<std::vector<Mark>> marks_on(const os::Host& host, const std::string& alias);
+
+struct Swept {
+  std::vector<Outcome> undone;
+  std::vector<std::string> others;  // "ordeal-abcdefgh: its executor lives": left alone
+};
+
+// Marks that live runs of our own state directory may bear. Error: nobody knows.
+using InUse = std::function<Result<std::set<std::string>>()>;
+
+// Removes whatever bears a mark that is nobody's. `in_use` is asked after the marks were read, so
+// that what appears meanwhile has its record already; when it cannot say, nothing is removed.
+Task<Swept> sweep(os::Host& host, std::string state_directory, InUse in_use);
 
 }  // namespace ordeal::undo

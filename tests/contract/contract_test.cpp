@@ -117,8 +117,8 @@ class Bench {
   Task<bool> injection(os::Host& host, model::HostStep step, std::size_t changes) {
     journal::Header header;
     header.token = token.text();
-    header.boot_id = host.processes().boot_id();
-    header.machine_id = host.processes().machine_id();
+    header.boot_id = host.processes().boot_id().value();
+    header.machine_id = host.processes().machine_id().value();
     std::string path = std::string(kState) + "/journal/" + token.text();
     auto made = co_await journal::Journal::create(host.clock(), host.files(), path, header);
     if (made.has_error()) co_return false;

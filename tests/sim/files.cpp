@@ -34,9 +34,9 @@ class SimDurableFile : public os::DurableFile, private Seam {
   ~SimDurableFile() override {
     if (!alive()) return;  // the kernel has closed it
     const auto found = machine_.disk.files.find(path_);
-    if (found != machine_.disk.files.end() && found->second.lock == &node_) {
-      found->second.lock = nullptr;
-    }
+    if (found == machine_.disk.files.end()) return;
+    if (found->second.lock == &node_) found->second.lock = nullptr;
+    if (found->second.recovery == &node_) found->second.recovery = nullptr;
   }
 
   std::size_t size() const override { return size_; }
@@ -135,7 +135,7 @@ void lose_unsynced(Disk& disk, Prng& prng) {
     }
     file.cache = file.durable = kept;
     file.dirty.clear();
-    file.lock = nullptr;
+    file.lock = file.recovery = nullptr;
   }
 }
 
@@ -235,10 +235,26 @@ Result<std::unique_ptr<os::DurableFile>> SimFiles::open_durable(const std::strin
   return act("open " + path, [&]() -> Made {
     const auto found = machine_.disk.files.find(path);
     if (found == machine_.disk.files.end()) return Error::system(ENOENT, "open " + path);
-    if (found->second.lock != nullptr) return Error(Code::busy, path + " is locked");
-    found->second.lock = &node_;
+    if (found->second.lock != nullptr || found->second.recovery != nullptr) {
+      return Error(Code::busy, path + " is locked");
+    }
+    found->second.recovery = &node_;
     return Made(std::make_unique<SimDurableFile>(node_, path, found->second.cache.size()));
   });
+}
+
+Result<os::Holder> SimFiles::holder(const std::string& path) const {
+  if (auto problem = read_problem("ask who has locked " + path)) return *std::move(problem);
+  const auto found = machine_.disk.files.find(path);
+  if (found == machine_.disk.files.end()) return Error::system(ENOENT, "open " + path);
+  if (found->second.lock != nullptr) return os::Holder::owner;
+  return found->second.recovery != nullptr ? os::Holder::recoverer : os::Holder::nobody;
+}
+
+Result<std::string> SimFiles::identity(const std::string& path) const {
+  if (auto problem = read_problem("stat " + path)) return *std::move(problem);
+  if (!machine_.disk.directories.contains(path)) return Error::system(ENOENT, path);
+  return machine_.disk.device + ":" + path;
 }
 
 Result<std::string> SimFiles::read_durable(const std::string& path) const {

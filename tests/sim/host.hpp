@@ -97,15 +97,15 @@ class SimProcesses : public os::Processes, private Seam {
   Result<os::ProcessUsage> usage(model::ProcessId id) const override;
   Result<std::vector<std::int64_t>> holders_of_port(std::uint16_t port) const override;
   std::string protected_because(const model::ProcessInfo& process) const override;
-  std::string boot_id() const override { return machine_.boot_id; }
-  std::string machine_id() const override { return machine_.machine_id; }
+  Result<std::string> boot_id() const override;
+  Result<std::string> machine_id() const override;
   std::string host_name() const override { return machine_.name; }
   bool systemd_is_pid1() const override { return machine_.systemd; }
   Result<void> signal(model::ProcessId id, int signal) override;
   Task<Result<void>> wait_gone(model::ProcessId id, BootTime deadline) override;
   Task<Result<model::ProcessId>> spawn_helper(model::SpawnHelper helper) override;
   Result<std::vector<model::ProcessId>> find_marked(const std::string& mark) const override;
-  Result<std::vector<std::string>> marks() const override;
+  Result<std::vector<os::Helper>> helpers() const override;
   Task<Result<os::CommandResult>> run(model::Command command,
                                       std::map<std::string, std::string> environment) override;
 
@@ -122,6 +122,7 @@ class SimLinks : public os::Links, private Seam {
   Result<void> can_ifb() const override;
   Result<void> add_ifb(const std::string& name) override;
   Result<void> add_hole(const std::string& name) override;
+  void belong_to(const std::string& alias) override { alias_ = alias; }
   Result<void> remove(const std::string& name) override;
   Result<void> remove_all(std::span<const std::string> names) override;
   std::vector<std::string> loaded_modules() const override;
@@ -130,6 +131,7 @@ class SimLinks : public os::Links, private Seam {
   Result<void> add(const std::string& name, bool up);
 
   bool loaded_ = false;
+  std::string alias_;
 };
 
 class SimQdiscs : public os::Qdiscs, private Seam {
@@ -148,7 +150,7 @@ class SimNftables : public os::Nftables, private Seam {
   Result<void> renew(std::span<const os::TableId> tables, Duration lease) override;
   Result<void> remove(std::span<const os::TableId> tables, bool keep_chains) override;
   Result<std::uint64_t> matched(const os::TableId& table) const override;
-  Result<std::vector<os::TableId>> list_marked() const override;
+  Result<std::vector<os::MarkedTable>> list_marked() const override;
   Result<std::vector<std::uint16_t>> queues() const override;
   Result<void> can_queue() const override;
 };
@@ -185,6 +187,8 @@ class SimFiles : public os::Files, private Seam {
   Result<std::vector<std::string>> list(const std::string& directory) const override;
   Result<os::Space> space(const std::string& path) const override;
   bool exists(const std::string& path) const override;
+  Result<std::string> identity(const std::string& path) const override;
+  Result<os::Holder> holder(const std::string& path) const override;
   Result<void> make_directory(const std::string& path) override;
   Result<void> write_atomically(const std::string& path, const std::string& bytes) override;
   Result<void> remove(const std::string& path) override;

@@ -207,6 +207,7 @@ void Machine::close_descriptors(Node& node) {
   std::erase_if(tables, [&](const auto& item) { return item.second.owner == &node; });
   for (auto& [path, file] : disk.files) {
     if (file.lock == &node) file.lock = nullptr;
+    if (file.recovery == &node) file.recovery = nullptr;
   }
   std::vector<std::int64_t> dying;
   for (const auto& [pid, process] : processes) {

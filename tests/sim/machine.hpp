@@ -98,7 +98,8 @@ struct File {
   std::string durable;
   bool on_disk = false;         // the name itself survives power loss
   std::set<std::size_t> dirty;  // sectors of 512 bytes, written and not synced
-  Node* lock = nullptr;         // OFD write lock
+  Node* lock = nullptr;         // OFD write lock of the owner
+  Node* recovery = nullptr;     // and of whoever undoes what a dead owner left
 };
 
 struct Disk {

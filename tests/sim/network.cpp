@@ -31,6 +31,7 @@ Result<void> SimLinks::add(const std::string& name, bool up) {
     info.kind = "ifb";
     info.up = up;
     info.group = kLinkGroup;
+    info.alias = alias_;
     machine_.add_link(info);
     machine_.made(sim::Machine::Trace{"delete_link", name, false});
     return ok();
@@ -174,11 +175,12 @@ Result<std::uint64_t> SimNftables::matched(const os::TableId& table) const {
   return static_cast<std::uint64_t>(found->second.packets);
 }
 
-Result<std::vector<os::TableId>> SimNftables::list_marked() const {
+Result<std::vector<os::MarkedTable>> SimNftables::list_marked() const {
   if (auto problem = read_problem("list tables")) return *std::move(problem);
-  std::vector<os::TableId> out;
+  std::vector<os::MarkedTable> out;
   for (const auto& [key, table] : machine_.tables) {
-    if (is_mark(key.first)) out.push_back(os::TableId{key.first, key.second});
+    if (!is_mark(key.first)) continue;
+    out.push_back(os::MarkedTable{{key.first, key.second}, table.owner != nullptr});
   }
   return out;
 }

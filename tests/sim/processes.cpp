@@ -158,13 +158,25 @@ Result<std::vector<model::ProcessId>> SimProcesses::find_marked(const std::strin
   return out;
 }
 
-Result<std::vector<std::string>> SimProcesses::marks() const {
+Result<std::vector<os::Helper>> SimProcesses::helpers() const {
   if (auto problem = read_problem("list marked processes")) return *std::move(problem);
-  std::set<std::string> out;
+  std::vector<os::Helper> out;
   for (const auto& [pid, process] : machine_.processes) {
-    if (is_mark(process.info.name) && process.info.state != 'Z') out.insert(process.info.name);
+    if (!is_mark(process.info.name) || process.info.state == 'Z') continue;
+    const bool owned = process.parent_node != nullptr && process.parent_node->alive();
+    out.push_back(os::Helper{process.info.name, process.info.id, owned});
   }
-  return std::vector<std::string>(out.begin(), out.end());
+  return out;
+}
+
+Result<std::string> SimProcesses::boot_id() const {
+  if (auto problem = read_problem("read the boot id")) return *std::move(problem);
+  return machine_.boot_id;
+}
+
+Result<std::string> SimProcesses::machine_id() const {
+  if (auto problem = read_problem("read the machine id")) return *std::move(problem);
+  return machine_.machine_id;
 }
 
 // ---- Commands -----------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 #include "engine/os/linux/cgroups.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 
 #include "engine/os/linux/fd.hpp"
@@ -19,22 +19,20 @@ constexpr Duration kFreezePoll = 2ms;
 // v1 says "no limit" with the largest whole number of pages.
 constexpr std::int64_t kNoLimitFrom = std::int64_t{1} << 62;
 
-bool is_directory(const std::string& path) {
+// False only when it is not there.
+Result<bool> is_directory(const std::string& path) {
   struct stat entry {};
-  return ::stat(path.c_str(), &entry) == 0 && S_ISDIR(entry.st_mode);
+  if (::stat(path.c_str(), &entry) == 0) return S_ISDIR(entry.st_mode);
+  if (errno == ENOENT || errno == ENOTDIR || errno == ENODEV) return false;
+  return Error::system(errno, path);
 }
 
-// Names of the directories inside, sorted so that a search finds the same one each time.
-std::vector<std::string> folders_in(const std::string& path) {
-  std::vector<std::string> names;
-  DIR* directory = ::opendir(path.c_str());
-  if (directory == nullptr) return names;
-  while (const dirent* entry = ::readdir(directory)) {
-    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
-    names.emplace_back(entry->d_name);
-  }
-  ::closedir(directory);
-  std::sort(names.begin(), names.end());
+// Names of the directories inside, sorted so that a search finds the same one each time. A cgroup
+// may vanish while we walk: then there is nothing inside.
+Result<std::vector<std::string>> folders_in(const std::string& path) {
+  auto names = names_in(path, Entries::directories);
+  if (!names && names.error().code() == Code::gone) return std::vector<std::string>();
+  if (names) std::erase_if(names.value(), [](const auto& name) { return name[0] == '.'; });
   return names;
 }
 
@@ -115,7 +113,8 @@ Result<std::string> LinuxCgroups::directory_of(const std::string& cgroup) const 
   }
   if (mounts_.unified.empty()) return Error(Code::unsupported, "cgroup v2 is not mounted");
   std::string directory = mounts_.unified + (cgroup == "/" ? "" : cgroup);
-  if (!is_directory(directory)) return Error(Code::gone, "cgroup " + cgroup + " is not there");
+  TRY(const bool there, is_directory(directory));
+  if (!there) return Error(Code::gone, "cgroup " + cgroup + " is not there");
   return directory;
 }
 
@@ -129,7 +128,8 @@ Result<std::string> LinuxCgroups::of_unit(const std::string& unit) const {
   while (!open.empty()) {
     const std::string parent = std::move(open.front());
     open.pop_front();
-    for (const auto& name : folders_in(mounts_.unified + parent)) {
+    TRY(const auto folders, folders_in(mounts_.unified + parent));
+    for (const auto& name : folders) {
       std::string path = parent + "/" + name;
       if (name == unit) return path;
       // Units lie in slices and in the delegated trees of services such as user@1000.service.
@@ -166,12 +166,16 @@ Result<std::vector<std::int64_t>> LinuxCgroups::processes(const std::string& cgr
     open.pop_front();
     const auto text = read_file(directory + "/cgroup.procs", 16u << 20);
     // A child cgroup may vanish while we walk; of the one that was asked for we must know.
-    if (!text && directory == top) return text.error();
-    if (!text) continue;
+    const bool none = !text && directory != top &&
+                      (text.error().code() == Code::gone ||  // or it holds threads alone
+                       text.error().code() == Code::unsupported);
+    if (none) continue;
+    if (!text) return text.error();
     for (const auto line : proc::split(text.value(), '\n')) {
       if (const auto pid = proc::parse_number<std::int64_t>(line)) pids.push_back(*pid);
     }
-    for (const auto& name : folders_in(directory)) open.push_back(directory + "/" + name);
+    TRY(const auto folders, folders_in(directory));
+    for (const auto& name : folders) open.push_back(directory + "/" + name);
   }
   std::sort(pids.begin(), pids.end());
   return pids;
@@ -243,9 +247,9 @@ Result<std::vector<std::string>> LinuxCgroups::entrances(const std::string& cgro
   std::vector<std::string> files = {directory + "/cgroup.procs"};
   for (const char* controller : {"cpu", "cpuacct", "memory"}) {
     const auto mount = mounts_.v1.find(controller);
-    if (cgroup == "/" || mount == mounts_.v1.end() || !is_directory(mount->second + cgroup)) {
-      continue;
-    }
+    if (cgroup == "/" || mount == mounts_.v1.end()) continue;
+    TRY(const bool there, is_directory(mount->second + cgroup));
+    if (!there) continue;
     std::string file = mount->second + cgroup + "/cgroup.procs";
     // cpu and cpuacct are usually one hierarchy.
     if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);

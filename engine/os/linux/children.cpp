@@ -249,6 +249,10 @@ Task<Result<model::ProcessId>> LinuxProcesses::spawn_helper(model::SpawnHelper h
   child.mark = helper.mark;
   const model::ProcessId id = child.id;
   children_.push_back(std::move(child));
+  if (!stat) {
+    ::kill(spawned.pid, SIGKILL);  // one that nobody could name later
+    co_return Error(stat.error()).within(what);
+  }
   Result<void> ready = co_await await_ready(answer.read.release());
   if (ready) co_return id;
   ignore(signal(id, SIGKILL), "it may have ended by itself");

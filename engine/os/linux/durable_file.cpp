@@ -14,13 +14,32 @@
 
 namespace ordeal::os {
 
-Result<void> take_lock(const Fd& fd, const std::string& path) {
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_OFD_SETLK, &whole) == 0) return ok();
+namespace {
+
+struct flock lock_of(LockedByte byte) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = byte == LockedByte::owner ? 0 : 1;
+  lock.l_len = 1;
+  return lock;
+}
+
+}  // namespace
+
+Result<void> take_lock(const Fd& fd, const std::string& path, LockedByte byte) {
+  struct flock lock = lock_of(byte);
+  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return ok();
   if (errno == EAGAIN || errno == EACCES) return Error(Code::busy, path + " is locked");
   return Error::system(errno, "lock " + path);
+}
+
+Result<bool> is_locked(const Fd& fd, const std::string& path, LockedByte byte) {
+  struct flock lock = lock_of(byte);
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0) {
+    return Error::system(errno, "ask who has locked " + path);
+  }
+  return lock.l_type != F_UNLCK;
 }
 
 struct LinuxDurableFile::Job {

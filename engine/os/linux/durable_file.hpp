@@ -6,9 +6,13 @@
 
 namespace ordeal::os {
 
-// A lock of the open file: it ends when the last descriptor of it does, whichever process or
-// thread that is in. Code::busy when somebody else has it.
-Result<void> take_lock(const Fd& fd, const std::string& path);
+// Locks of the open file, by byte: they end when the last descriptor of it does, whichever process
+// or thread that is in. Versions before lock all bytes at once.
+enum class LockedByte { owner, recoverer };
+// Code::busy when somebody else has it.
+Result<void> take_lock(const Fd& fd, const std::string& path, LockedByte byte = LockedByte::owner);
+// Whether somebody else has it; takes nothing.
+Result<bool> is_locked(const Fd& fd, const std::string& path, LockedByte byte);
 
 // A file of fixed size whose writes run on a thread of its own: a disk that hangs hangs that
 // thread, never the loop.

@@ -1,7 +1,9 @@
 #include "engine/os/linux/fd.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace ordeal::os {
@@ -38,6 +40,25 @@ Result<std::string> read_all(int fd, std::size_t limit) {
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
   TRY(const Fd fd, open_file(path, O_RDONLY));
   return within(path, read_all(fd.get(), limit));
+}
+
+Result<std::vector<std::string>> names_in(const std::string& directory, Entries which) {
+  DIR* open = ::opendir(directory.c_str());
+  if (open == nullptr) return Error::system(errno, "list " + directory);
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(open);
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (which == Entries::all || entry->d_type == DT_DIR) names.emplace_back(name);
+  }
+  const int problem = errno;
+  ::closedir(open);
+  if (problem != 0) return Error::system(problem, "list " + directory);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 Result<void> write_file(const std::string& path, const std::string& text) {

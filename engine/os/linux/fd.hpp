@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/base/result.hpp"
 
@@ -45,6 +46,11 @@ Result<Fd> open_file(const std::string& path, int flags, unsigned mode = 0);
 Result<std::string> read_all(int fd, std::size_t limit);
 // Small kernel files: /proc, /sys.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 1u << 20);
+// Names in a directory without "." and "..", sorted; only those of directories when asked so.
+// Either all of them or an error: a list that broke off would show what is there as missing.
+enum class Entries { all, directories };
+Result<std::vector<std::string>> names_in(const std::string& directory,
+                                          Entries which = Entries::all);
 Result<void> write_file(const std::string& path, const std::string& text);
 
 }  // namespace ordeal::os

@@ -1,6 +1,5 @@
 #include "engine/os/linux/files.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/inotify.h>
@@ -147,16 +146,7 @@ Result<std::string> LinuxFiles::read_trusted(const std::string& path, std::size_
 }
 
 Result<std::vector<std::string>> LinuxFiles::list(const std::string& directory) const {
-  DIR* open = ::opendir(directory.c_str());
-  if (open == nullptr) return Error::system(errno, "list " + directory);
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(open)) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  ::closedir(open);
-  std::sort(names.begin(), names.end());
-  return names;
+  return names_in(directory);
 }
 
 Result<Space> LinuxFiles::space(const std::string& path) const {
@@ -181,7 +171,13 @@ Result<Space> LinuxFiles::space(const std::string& path) const {
 
 bool LinuxFiles::exists(const std::string& path) const {
   struct stat entry {};
-  return ::lstat(path.c_str(), &entry) == 0;
+  return ::lstat(path.c_str(), &entry) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+Result<std::string> LinuxFiles::identity(const std::string& path) const {
+  struct stat entry {};
+  if (::stat(path.c_str(), &entry) != 0) return Error::system(errno, path);
+  return fmt::format("{}:{}:{}", ::major(entry.st_dev), ::minor(entry.st_dev), entry.st_ino);
 }
 
 Result<void> LinuxFiles::make_directory(const std::string& path) {
@@ -232,11 +228,22 @@ Result<std::unique_ptr<DurableFile>> LinuxFiles::create_durable(const std::strin
 
 Result<std::unique_ptr<DurableFile>> LinuxFiles::open_durable(const std::string& path) {
   TRY(Fd fd, open_file(path, O_RDWR | O_NOFOLLOW));
-  CHECK_OK(take_lock(fd, path));
+  CHECK_OK(take_lock(fd, path, LockedByte::recoverer));
+  // An owner never comes back: whoever finds it dead now is right for ever.
+  TRY(const bool owned, is_locked(fd, path, LockedByte::owner));
+  if (owned) return Error(Code::busy, path + " is locked by its owner");
   struct stat entry {};
   if (::fstat(fd.get(), &entry) != 0) return Error::system(errno, path);
   const auto size = static_cast<std::size_t>(entry.st_size);
   return std::make_unique<LinuxDurableFile>(executor_, clock_, std::move(fd), size);
+}
+
+Result<Holder> LinuxFiles::holder(const std::string& path) const {
+  TRY(const Fd fd, open_file(path, O_RDONLY | O_NOFOLLOW));
+  TRY(const bool owned, is_locked(fd, path, LockedByte::owner));
+  if (owned) return Holder::owner;
+  TRY(const bool recovered, is_locked(fd, path, LockedByte::recoverer));
+  return recovered ? Holder::recoverer : Holder::nobody;
 }
 
 Result<std::string> LinuxFiles::read_durable(const std::string& path) const {

@@ -16,6 +16,7 @@ class LinuxFiles final : public Files {
   Result<std::vector<std::string>> list(const std::string& directory) const override;
   Result<Space> space(const std::string& path) const override;
   bool exists(const std::string& path) const override;
+  Result<std::string> identity(const std::string& path) const override;
 
   // Code::refused when it exists but belongs to somebody else or others may write to it.
   Result<void> make_directory(const std::string& path) override;
@@ -25,6 +26,7 @@ class LinuxFiles final : public Files {
   Result<std::unique_ptr<DurableFile>> create_durable(const std::string& path,
                                                       std::size_t size) override;
   Result<std::unique_ptr<DurableFile>> open_durable(const std::string& path) override;
+  Result<Holder> holder(const std::string& path) const override;
   Result<std::string> read_durable(const std::string& path) const override;
 
   Task<Result<std::shared_ptr<void>>> lock(std::string path, Duration wait) override;

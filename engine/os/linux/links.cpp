@@ -53,6 +53,7 @@ LinkInfo parse_link(const Reply& reply) {
   link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
   link.name = text_of(reply.find(sizeof *header, IFLA_IFNAME));
   link.group = u32_of(reply.find(sizeof *header, IFLA_GROUP));
+  link.alias = text_of(reply.find(sizeof *header, IFLA_IFALIAS));
   link.enslaved = u32_of(reply.find(sizeof *header, IFLA_MASTER)) != 0;
   link.kind = text_of(find_nested(reply.find(sizeof *header, IFLA_LINKINFO), IFLA_INFO_KIND));
   return link;
@@ -132,7 +133,12 @@ Result<void> LinuxLinks::add_hole(const std::string& name) {
   }
   CHECK_OK(load_module("ifb", "numifbs=0"));
   Message message = ifb_message(name);
-  return route_.request(message, "create ifb " + name);
+  CHECK_OK(route_.request(message, "create ifb " + name));
+  if (alias_.empty()) return ok();
+  // The kernel takes no alias with the creation.
+  Message whose = link_message(RTM_SETLINK, 0);
+  whose.put_text(IFLA_IFNAME, name).put_text(IFLA_IFALIAS, alias_);
+  return route_.request(whose, "name the owner of ifb " + name);
 }
 
 Result<void> LinuxLinks::add_ifb(const std::string& name) {

@@ -15,6 +15,7 @@ class LinuxLinks final : public Links {
   Result<void> can_ifb() const override;
   Result<void> add_ifb(const std::string& name) override;
   Result<void> add_hole(const std::string& name) override;
+  void belong_to(const std::string& alias) override { alias_ = alias; }
   Result<void> remove(const std::string& name) override;
   Result<void> remove_all(std::span<const std::string> names) override;
   std::vector<std::string> loaded_modules() const override;
@@ -24,6 +25,7 @@ class LinuxLinks final : public Links {
 
   mutable Netlink route_;
   std::vector<std::string> modules_before_;
+  std::string alias_;
 };
 
 }  // namespace ordeal::os

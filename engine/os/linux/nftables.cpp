@@ -6,12 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "engine/base/ids.hpp"
+#include "engine/os/linux/fd.hpp"
+#include "engine/os/linux/proc.hpp"
 #include "engine/os/linux/throwaway.hpp"
 
 namespace ordeal::os {
@@ -236,14 +237,18 @@ Result<std::uint64_t> LinuxNftables::matched(const TableId& table) const {
   return be64_of(find_nested(reply.find(kGenericHeader, NFTA_OBJ_DATA), NFTA_COUNTER_PACKETS));
 }
 
-Result<std::vector<TableId>> LinuxNftables::list_marked() const {
-  std::vector<TableId> marked;
+Result<std::vector<MarkedTable>> LinuxNftables::list_marked() const {
+  std::vector<MarkedTable> marked;
   for (const auto family : {model::NftFamily::netdev, model::NftFamily::inet}) {
     Message message = nft_message(NFT_MSG_GETTABLE, 0, family);
     TRY(auto replies, netfilter_.dump(message, "list tables"));
     for (const Reply& reply : replies) {
       const std::string name = text_of(reply.find(kGenericHeader, NFTA_TABLE_NAME));
-      if (is_mark(name)) marked.push_back({name, family});
+      if (!is_mark(name)) continue;
+      // The kernel deletes such a table with its owner: while it is there, that one lives.
+      const bool owned =
+          (be32_of(reply.find(kGenericHeader, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_OWNER) != 0;
+      marked.push_back(MarkedTable{{name, family}, owned});
     }
   }
   return marked;
@@ -252,10 +257,13 @@ Result<std::vector<TableId>> LinuxNftables::list_marked() const {
 Result<std::vector<std::uint16_t>> LinuxNftables::queues() const {
   // "  1234   4321     0 2 65531 ...": the first number is the queue. thread-self: /proc/net would
   // show the namespace of the process's first thread.
-  std::ifstream list("/proc/thread-self/net/netfilter/nfnetlink_queue");
+  const auto list = read_file("/proc/thread-self/net/netfilter/nfnetlink_queue");
   std::vector<std::uint16_t> queues;
-  for (std::string line; std::getline(list, line);) {
-    queues.push_back(static_cast<std::uint16_t>(std::strtoul(line.c_str(), nullptr, 10)));
+  if (!list && list.error().code() == Code::gone) return queues;  // the driver is not loaded
+  if (!list) return list.error();
+  for (const auto line : proc::split(list.value(), '\n')) {
+    const std::string row(line);
+    queues.push_back(static_cast<std::uint16_t>(std::strtoul(row.c_str(), nullptr, 10)));
   }
   return queues;
 }

@@ -17,7 +17,7 @@ class LinuxNftables final : public Nftables {
   Result<void> renew(std::span<const TableId> tables, Duration lease) override;
   Result<void> remove(std::span<const TableId> tables, bool keep_chains) override;
   Result<std::uint64_t> matched(const TableId& table) const override;
-  Result<std::vector<TableId>> list_marked() const override;
+  Result<std::vector<MarkedTable>> list_marked() const override;
   Result<std::vector<std::uint16_t>> queues() const override;
   Result<void> can_queue() const override;
 

@@ -145,24 +145,25 @@ CgroupPaths parse_cgroup(std::string_view text) {
   return paths;
 }
 
-std::vector<std::int64_t> pids() {
+Result<std::vector<std::int64_t>> pids() {
   std::vector<std::int64_t> found;
-  const Directory directory(::opendir("/proc"));
-  if (!directory) return found;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (const auto pid = parse_number<std::int64_t>(entry->d_name)) found.push_back(*pid);
+  TRY(const auto names, names_in("/proc"));
+  for (const std::string& name : names) {
+    if (const auto pid = parse_number<std::int64_t>(name)) found.push_back(*pid);
   }
   std::sort(found.begin(), found.end());
   return found;
 }
 
-std::vector<std::int64_t> ancestors() {
+Result<std::vector<std::int64_t>> ancestors() {
   std::vector<std::int64_t> found;
   // A chain longer than this is none: the kernel's own limit of nested pid namespaces is 32.
   for (std::int64_t pid = ::getppid(); pid > 0 && found.size() < 1000;) {
     found.push_back(pid);
-    const auto stat = read_stat(pid);
-    if (!stat) break;
+    auto stat = read_stat(pid);
+    if (!stat && stat.error().code() == Code::gone)
+      break;  // whoever is above it is above us no more
+    if (!stat) return std::move(stat.error());
     pid = stat.value().parent;
   }
   return found;

@@ -56,9 +56,9 @@ struct CgroupPaths {
 CgroupPaths parse_cgroup(std::string_view text);
 
 // All process ids there are, in ascending order.
-std::vector<std::int64_t> pids();
+Result<std::vector<std::int64_t>> pids();
 // Parent, grandparent and so on, up to pid 1.
-std::vector<std::int64_t> ancestors();
+Result<std::vector<std::int64_t>> ancestors();
 
 // A line of /proc/net/{tcp,tcp6,udp,udp6}.
 struct Socket {

@@ -93,6 +93,7 @@ Result<Fd> open_pidfd(model::ProcessId id) {
     return Error::system(errno, fmt::format("pidfd_open {}", id.pid));
   }
   const auto stat = proc::read_stat(id.pid);
+  if (!stat && stat.error().code() != Code::gone) return stat.error();
   if (!stat || stat.value().id != id || stat.value().gone()) return not_that_process(id);
   return pidfd;
 }
@@ -111,31 +112,75 @@ std::optional<Duration> precise_cpu(std::int64_t pid) {
                                       std::chrono::nanoseconds(time.tv_nsec));
 }
 
-// comm and pid of every process that bears a mark and runs as our user.
-std::vector<std::pair<std::string, model::ProcessId>> scan_marked() {
-  std::vector<std::pair<std::string, model::ProcessId>> found;
-  for (const std::int64_t pid : proc::pids()) {
+// One that bears a mark and runs as our user.
+struct Marked {
+  std::string mark;
+  model::ProcessId id;
+  std::int64_t parent = 0;
+};
+
+// Only what has gone meanwhile is left out: a helper that could not be looked at may be somebody's.
+Result<std::vector<Marked>> scan_marked() {
+  std::vector<Marked> found;
+  TRY(const auto all, proc::pids());
+  for (const std::int64_t pid : all) {
     const auto name = read_file(fmt::format("/proc/{}/comm", pid), 64);
+    if (!name && name.error().code() != Code::gone) return name.error();
     if (!name || !is_mark(proc::trimmed(name.value()))) continue;
-    const auto process = describe(pid);
+    auto process = describe(pid);
+    if (!process && process.error().code() != Code::gone) return std::move(process.error());
     if (!process || process.value().uid != ::geteuid()) continue;
-    found.emplace_back(process.value().name, process.value().id);
+    const model::ProcessInfo& info = process.value();
+    found.push_back(Marked{info.name, info.id, info.parent});
   }
   return found;
 }
 
-std::string first_line(const std::string& path) {
-  const auto text = read_file(path, 4096);
-  return text ? std::string(proc::trimmed(text.value())) : std::string();
+// The pid by which a process knows itself: the last of those that it has in nested namespaces.
+Result<std::int64_t> own_number_of(std::int64_t pid) {
+  TRY(const std::string status, read_file(fmt::format("/proc/{}/status", pid), 16 * 1024));
+  const auto at = status.find("\nNSpid:");
+  if (at == std::string::npos) return pid;
+  const auto line = status.substr(at + 7, status.find('\n', at + 1) - at - 7);
+  const auto last = line.substr(line.find_last_of(" \t") + 1);
+  return proc::parse_number<std::int64_t>(last).value_or(pid);
+}
+
+// A helper names its executor on its command line and dies with it. While that is its parent still,
+// the executor lives: on this host, in a container, of whichever version and state directory.
+Result<bool> parent_is_its_executor(const Marked& helper) {
+  if (helper.parent == 0) return true;  // in a namespace above ours: it may well live
+  const auto command = read_file(fmt::format("/proc/{}/cmdline", helper.id.pid), kArgumentsLimit);
+  if (!command && command.error().code() == Code::gone) return false;
+  if (!command) return command.error();
+  const auto words = proc::split(command.value(), '\0');
+  const auto option = std::find(words.begin(), words.end(), "--parent");
+  if (option == words.end() || option + 1 == words.end()) return false;
+  const auto number = own_number_of(helper.parent);
+  if (!number && number.error().code() == Code::gone) return false;
+  if (!number) return number.error();
+  return proc::parse_number<std::int64_t>(option[1]) == number.value();
+}
+
+Result<std::string> first_line(const std::string& path) {
+  TRY(const std::string text, read_file(path, 4096));
+  return std::string(proc::trimmed(text));
 }
 
 }  // namespace
 
 Result<std::vector<model::ProcessInfo>> LinuxProcesses::list() const {
   std::vector<model::ProcessInfo> processes;
-  for (const std::int64_t pid : proc::pids()) {
+  TRY(const auto all, proc::pids());
+  for (const std::int64_t pid : all) {
     auto process = describe(pid);
-    if (process) processes.push_back(std::move(process.value()));  // else it has just gone
+    if (process) processes.push_back(std::move(process.value()));
+    if (process) continue;
+    // It has just gone, or only root may look at it.
+    const Code why = process.error().code();
+    if (why != Code::gone && (why != Code::denied || ::geteuid() == 0)) {
+      return std::move(process.error());
+    }
   }
   // /proc without a single process is hidden or not mounted; "none matches" would be a lie.
   if (processes.empty()) return Error(Code::unsupported, "/proc lists no process");
@@ -177,7 +222,8 @@ Result<std::vector<std::int64_t>> LinuxProcesses::holders_of_port(std::uint16_t 
   }
   std::vector<std::int64_t> holders;
   if (inodes.empty()) return holders;
-  for (const std::int64_t pid : proc::pids()) {
+  TRY(const auto all, proc::pids());
+  for (const std::int64_t pid : all) {
     const auto held = proc::socket_inodes(pid);
     const bool holds = std::any_of(held.begin(), held.end(),
                                    [&](std::uint64_t inode) { return inodes.contains(inode); });
@@ -191,19 +237,25 @@ std::string LinuxProcesses::protected_because(const model::ProcessInfo& process)
   std::string why = protected_by_name(process);
   if (!why.empty()) return why;
   const auto above = proc::ancestors();
-  if (std::find(above.begin(), above.end(), process.id.pid) != above.end()) {
+  if (!above) return "nobody can tell whether it is above ordeal: " + above.error().message();
+  if (std::find(above.value().begin(), above.value().end(), process.id.pid) !=
+      above.value().end()) {
     return "it is an ancestor of ordeal";
   }
   return {};
 }
 
-std::string LinuxProcesses::boot_id() const {
+Result<std::string> LinuxProcesses::boot_id() const {
   return first_line("/proc/sys/kernel/random/boot_id");
 }
 
-std::string LinuxProcesses::machine_id() const {
-  std::string id = first_line("/etc/machine-id");
-  return id.empty() ? first_line("/var/lib/dbus/machine-id") : id;
+Result<std::string> LinuxProcesses::machine_id() const {
+  for (const char* path : {"/etc/machine-id", "/var/lib/dbus/machine-id"}) {
+    auto id = first_line(path);
+    if (id && !id.value().empty()) return id;
+    if (!id && id.error().code() != Code::gone) return id;
+  }
+  return std::string();
 }
 
 std::string LinuxProcesses::host_name() const {
@@ -214,8 +266,9 @@ std::string LinuxProcesses::host_name() const {
 
 bool LinuxProcesses::systemd_is_pid1() const {
   struct stat entry {};  // sd_booted(3) asks for this directory
-  return ::stat("/run/systemd/system", &entry) == 0 && S_ISDIR(entry.st_mode) &&
-         first_line("/proc/1/comm") == "systemd";
+  const auto first = first_line("/proc/1/comm");
+  return ::stat("/run/systemd/system", &entry) == 0 && S_ISDIR(entry.st_mode) && first &&
+         first.value() == "systemd";
 }
 
 Result<void> LinuxProcesses::signal(model::ProcessId id, int signal) {
@@ -250,16 +303,21 @@ Result<std::vector<model::ProcessId>> LinuxProcesses::find_marked(const std::str
     if (child.mark == mark && !has_ended(child.pidfd.get())) found.push_back(child.id);
   }
   if (!found.empty()) return found;
-  for (const auto& [name, id] : scan_marked()) {
-    if (name == mark) found.push_back(id);
+  TRY(const auto all, scan_marked());
+  for (const Marked& one : all) {
+    if (one.mark == mark) found.push_back(one.id);
   }
   return found;
 }
 
-Result<std::vector<std::string>> LinuxProcesses::marks() const {
-  std::set<std::string> names;
-  for (const auto& [name, id] : scan_marked()) names.insert(name);
-  return std::vector<std::string>(names.begin(), names.end());
+Result<std::vector<Helper>> LinuxProcesses::helpers() const {
+  std::vector<Helper> found;
+  TRY(const auto all, scan_marked());
+  for (const Marked& one : all) {
+    TRY(const bool owned, parent_is_its_executor(one));
+    found.push_back(Helper{one.mark, one.id, owned});
+  }
+  return found;
 }
 
 }  // namespace ordeal::os

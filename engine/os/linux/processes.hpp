@@ -27,8 +27,8 @@ class LinuxProcesses final : public Processes {
   Result<ProcessUsage> usage(model::ProcessId id) const override;
   Result<std::vector<std::int64_t>> holders_of_port(std::uint16_t port) const override;
   std::string protected_because(const model::ProcessInfo& process) const override;
-  std::string boot_id() const override;
-  std::string machine_id() const override;
+  Result<std::string> boot_id() const override;
+  Result<std::string> machine_id() const override;
   std::string host_name() const override;
   bool systemd_is_pid1() const override;
 
@@ -37,7 +37,7 @@ class LinuxProcesses final : public Processes {
 
   Task<Result<model::ProcessId>> spawn_helper(model::SpawnHelper helper) override;
   Result<std::vector<model::ProcessId>> find_marked(const std::string& mark) const override;
-  Result<std::vector<std::string>> marks() const override;
+  Result<std::vector<Helper>> helpers() const override;
 
   Task<Result<CommandResult>> run(model::Command command,
                                   std::map<std::string, std::string> environment) override;

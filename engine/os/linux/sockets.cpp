@@ -28,7 +28,9 @@ bool is_ssh_server(std::string_view name) { return name == "sshd" || name == "ss
 
 Processes all_processes() {
   Processes out;
-  for (const std::int64_t pid : proc::pids()) {
+  const auto pids = proc::pids();
+  if (!pids) return out;
+  for (const std::int64_t pid : pids.value()) {
     const auto stat = proc::read_stat(pid);
     const std::string folder = "/proc/" + std::to_string(pid);
     const auto status = read_file(folder + "/status");
@@ -135,7 +137,8 @@ std::vector<ExemptFlow> held_by(const char* why, const std::set<std::int64_t>& p
 }  // namespace
 
 std::vector<ExemptFlow> LinuxSockets::exempt_flows() const {
-  const auto ancestors = proc::ancestors();
+  const auto chain = proc::ancestors();
+  const auto ancestors = chain ? chain.value() : std::vector<std::int64_t>();
   std::set<std::int64_t> above;
   for (const std::int64_t pid : ancestors) {
     const auto stat = proc::read_stat(pid);

@@ -277,6 +277,66 @@ TEST_F(ExecutorTest, RecoverLeavesALiveRunAlone) {
   EXPECT_EQ(stopped("shop.service"), 3u);
 }
 
+// Whatever cannot be read, listed or asked: a live run is never taken for a dead one.
+TEST_F(ExecutorTest, RecoverThatCanReadNothingTouchesNothingAndSaysSo) {
+  Pair pair(machine_);
+  const auto prepared = pair.prepare_pause("method.0", "shop.service");
+  pair.inject(prepared);
+  const std::size_t paused = stopped("shop.service");
+  ASSERT_GT(paused, 0u);
+  machine_.misfortunes.read_fails = 1'000'000;
+  sim::Node& node = machine_.start("recover");
+  const auto report = sim::run_task(node, recover(node.host(), kState, {}), 2s);
+  machine_.misfortunes.read_fails = 0;
+  ASSERT_TRUE(report);
+  EXPECT_FALSE(report->clean);
+  EXPECT_TRUE(report->swept.empty());
+  EXPECT_EQ(stopped("shop.service"), paused);
+}
+
+// Each look of recover fails in turn, beside a run that lives.
+TEST_F(ExecutorTest, RecoverBesideALiveRunTouchesNothingWhicheverLookFails) {
+  Pair pair(machine_);
+  const auto prepared = pair.prepare_pause("method.0", "shop.service", 600s);
+  pair.inject(prepared, 60s);
+  const std::size_t paused = stopped("shop.service");
+  ASSERT_GT(paused, 0u);
+  for (int rate : {50'000, 200'000, 500'000, 900'000}) {
+    for (int i = 0; i < 25; ++i) {
+      machine_.misfortunes.read_fails = rate;
+      sim::Node& node = machine_.start("recover");
+      const auto report = sim::run_task(node, recover(node.host(), kState, {}), 2s);
+      machine_.misfortunes.read_fails = 0;
+      ASSERT_TRUE(report);
+      node.exit();
+      ASSERT_EQ(stopped("shop.service"), paused);
+      ASSERT_FALSE(report->live.empty() && report->clean);
+    }
+  }
+}
+
+TEST_F(ExecutorTest, RecoverWaitsForAKeeperThatIsAtIt) {
+  Pair pair(machine_);
+  pair.inject(pair.prepare_pause("method.0", "shop.service"));
+  machine_.signal(pair.worker().pid(), SIGKILL);
+  machine_.signal(pair.keeper().pid(), SIGKILL);
+  std::string path;
+  for (const auto& [name, file] : machine_.disk.files) {
+    if (name.find("/journal/") != name.npos) path = name;
+  }
+  sim::Node& keeper = machine_.start("keeper");
+  auto held = keeper.host().files().open_durable(path);
+  ASSERT_TRUE(held.has_value());
+  EXPECT_EQ(keeper.host().files().holder(path).value(), os::Holder::recoverer);
+  world_.at(world_.now() + 3s, [&] { keeper.exit(); });
+  sim::Node& node = machine_.start("recover");
+  const auto report = sim::run_task(node, recover(node.host(), kState, {}));
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->clean);
+  EXPECT_TRUE(report->live.empty());
+  EXPECT_EQ(stopped("shop.service"), 0u);
+}
+
 TEST_F(ExecutorTest, TwoRunsCannotClaimTheSame) {
   Pair first(machine_, "r-first");
   Pair second(machine_, "r-second");

@@ -88,9 +88,14 @@ TEST(LinuxDurableFile, IsBusyWhileItsOwnerLives) {
   ASSERT_TRUE(owner);
   // OFD locks hold between descriptors of the same process too.
   EXPECT_EQ(host.files.open_durable(path).error().code(), Code::busy);
+  EXPECT_EQ(host.files.holder(path).value(), Holder::owner);
   owner.value().reset();
+  EXPECT_EQ(host.files.holder(path).value(), Holder::nobody);
   auto next = host.files.open_durable(path);
   ASSERT_TRUE(next);
+  // Who asks is never taken for somebody, and who recovers is not taken for the owner.
+  EXPECT_EQ(host.files.holder(path).value(), Holder::recoverer);
+  EXPECT_EQ(host.files.open_durable(path).error().code(), Code::busy);
   EXPECT_EQ(next.value()->size(), 4096u);
   ASSERT_TRUE(host.run(next.value()->write(0, "x", 10s)));
 }

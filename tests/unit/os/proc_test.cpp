@@ -101,7 +101,7 @@ TEST(ProcText, FindsValuesByKey) {
 }
 
 TEST(ProcAncestors, LeadFromTheParentToTheTop) {
-  const auto above = proc::ancestors();
+  const auto above = proc::ancestors().value();
   ASSERT_FALSE(above.empty());
   EXPECT_EQ(above.front(), ::getppid());
 }

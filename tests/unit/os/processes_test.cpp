@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,7 +72,7 @@ TEST(LinuxProcesses, DescribesThisProcess) {
 
 TEST(LinuxProcesses, KnowsTheHost) {
   Fixture host;
-  EXPECT_EQ(host.processes.boot_id().size(), 36u);
+  EXPECT_EQ(host.processes.boot_id().value().size(), 36u);
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
   EXPECT_EQ(host.processes.host_name(), name);
@@ -168,7 +169,7 @@ TEST(LinuxProcesses, FindsHoldersOfPorts) {
 TEST(LinuxProcesses, ProtectsItselfAndItsAncestors) {
   Fixture host;
   EXPECT_NE(host.processes.protected_because(host.processes.find(own_id()).value()), "");
-  for (const std::int64_t pid : proc::ancestors()) {
+  for (const std::int64_t pid : proc::ancestors().value()) {
     model::ProcessInfo process;
     process.id.pid = pid;
     process.exe = "/opt/some-shell";
@@ -357,12 +358,46 @@ TEST(LinuxProcessesHelper, BearsItsMarkAndIsFound) {
   // Another executor, which did not start it, finds it by its name.
   LinuxProcesses stranger(host.executor(), host.clock, host.cgroups);
   EXPECT_EQ(stranger.find_marked(mark).value(), std::vector{id.value()});
-  const auto marks = stranger.marks().value();
-  EXPECT_EQ(std::count(marks.begin(), marks.end(), mark), 1);
+  const auto helpers = stranger.helpers().value();
+  const auto ours = std::find_if(helpers.begin(), helpers.end(),
+                                 [&](const Helper& one) { return one.mark == mark; });
+  ASSERT_NE(ours, helpers.end());
+  EXPECT_TRUE(ours->owned) << "its executor, this process, lives";
   ASSERT_TRUE(host.processes.signal(id.value(), SIGKILL));
   EXPECT_TRUE(host.run(host.processes.wait_gone(id.value(), host.clock.now() + 10s)));
   EXPECT_TRUE(host.processes.find_marked(mark).value().empty());
   EXPECT_FALSE(proc::read_stat(id.value().pid)) << "a zombie was left";
+}
+
+// Without a descriptor to look with, nobody says that there is nothing.
+TEST(LinuxProcesses, AnErrorIsNeverNothing) {
+  Fixture host;
+  const Sleeper sleeper;
+  const model::ProcessId id = sleeper.id();
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;  // every open fails with EMFILE
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  const auto listed = host.processes.list();
+  const auto helpers = host.processes.helpers();
+  const auto marked = host.processes.find_marked("ordeal-testcccc");
+  const auto found = host.processes.find(id);
+  const auto sent = host.processes.signal(id, 0);
+  const auto boot = host.processes.boot_id();
+  const auto machine = host.processes.machine_id();
+  const auto unit = host.cgroups.of_unit("no-such.service");
+  const std::string why = host.processes.protected_because(model::ProcessInfo{});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(listed.error().system_errno(), EMFILE);
+  EXPECT_EQ(helpers.error().system_errno(), EMFILE);
+  EXPECT_EQ(marked.error().system_errno(), EMFILE);
+  EXPECT_EQ(found.error().system_errno(), EMFILE);
+  EXPECT_EQ(sent.error().system_errno(), EMFILE);
+  EXPECT_EQ(boot.error().system_errno(), EMFILE);
+  EXPECT_EQ(machine.error().system_errno(), EMFILE);
+  EXPECT_NE(unit.error().code(), Code::gone);
+  EXPECT_NE(why, "") << "what may be above us is protected";
 }
 
 TEST(LinuxProcessesHelper, ReportsWhyItDidNotStart) {

@@ -31,8 +31,8 @@ class FakeProcesses : public os::Processes {
   Result<os::ProcessUsage> usage(model::ProcessId) const override { return no(); }
   Result<std::vector<std::int64_t>> holders_of_port(std::uint16_t) const override { return no(); }
   std::string protected_because(const model::ProcessInfo&) const override { return {}; }
-  std::string boot_id() const override { return {}; }
-  std::string machine_id() const override { return {}; }
+  Result<std::string> boot_id() const override { return no(); }
+  Result<std::string> machine_id() const override { return no(); }
   std::string host_name() const override { return {}; }
   bool systemd_is_pid1() const override { return false; }
   Result<void> signal(model::ProcessId, int) override { return no(); }
@@ -41,7 +41,7 @@ class FakeProcesses : public os::Processes {
   Result<std::vector<model::ProcessId>> find_marked(const std::string&) const override {
     return no();
   }
-  Result<std::vector<std::string>> marks() const override { return no(); }
+  Result<std::vector<os::Helper>> helpers() const override { return no(); }
   Task<Result<os::CommandResult>> run(model::Command,
                                       std::map<std::string, std::string> given) override {
     environment = std::move(given);
@@ -59,6 +59,8 @@ class FakeFiles : public os::Files {
   Result<std::vector<std::string>> list(const std::string&) const override { return no(); }
   Result<os::Space> space(const std::string&) const override { return free; }
   bool exists(const std::string&) const override { return false; }
+  Result<std::string> identity(const std::string&) const override { return no(); }
+  Result<os::Holder> holder(const std::string&) const override { return no(); }
   Result<void> make_directory(const std::string&) override { return no(); }
   Result<void> write_atomically(const std::string&, const std::string&) override { return no(); }
   Result<void> remove(const std::string&) override { return no(); }

@@ -322,19 +322,58 @@ TEST_F(UndoTest, CannotBeCancelled) {
 
 // ---- sweep -------------------------------------------------------------------------------------
 
+Result<std::set<std::string>> uses_other() { return std::set<std::string>{kOther}; }
+Result<std::set<std::string>> cannot_say() { return Error::system(EMFILE, "open"); }
+
 TEST_F(UndoTest, SweepsWhatBearsOurMarkAndIsNotInUse) {
-  ASSERT_TRUE(host().links().add_ifb(kMark).has_value());
-  ASSERT_TRUE(host().nftables().create(table_of(kMark), 5s).has_value());
+  sim::Node& dead = machine_.start("dead");
+  ASSERT_TRUE(dead.host().links().add_ifb(kMark).has_value());
   ASSERT_TRUE(host().links().add_ifb(kOther).has_value());
+  dead.exit();
   const auto before = machine_.links.size();
-  auto in_use = [] { return std::set<std::string>{kOther}; };
-  std::function<std::set<std::string>()> asked(in_use);
-  const auto swept = sim::run_task(node_, sweep(host(), asked));
+  const auto swept = sim::run_task(node_, sweep(host(), "/var/lib/ordeal", uses_other));
   ASSERT_TRUE(swept);
-  EXPECT_EQ(swept->size(), 2u);
+  EXPECT_EQ(swept->undone.size(), 1u);
   EXPECT_TRUE(machine_.links.contains(kOther));
   EXPECT_EQ(machine_.links.size(), before - 1);
-  EXPECT_FALSE(has_table());
+}
+
+TEST_F(UndoTest, SweepsNothingWhenNobodyKnowsWhatIsInUse) {
+  ASSERT_TRUE(host().links().add_ifb(kMark).has_value());
+  const auto before = machine_.links.size();
+  const auto swept = sim::run_task(node_, sweep(host(), "/var/lib/ordeal", cannot_say));
+  ASSERT_TRUE(swept);
+  ASSERT_EQ(swept->undone.size(), 1u);
+  EXPECT_FALSE(swept->undone[0].ok);
+  EXPECT_EQ(machine_.links.size(), before);
+}
+
+// The kernel refuses the table only: without a rule the delay would become loss.
+TEST_F(UndoTest, SweepLeavesAMarkWholeWhoseOwnerLives) {
+  sim::Node& owner = machine_.start("owner");
+  ASSERT_TRUE(owner.host().links().add_ifb(kMark).has_value());
+  ASSERT_TRUE(owner.host().nftables().create(table_of(kMark), 5s).has_value());
+  const auto before = machine_.links.size();
+  const auto swept = sim::run_task(node_, sweep(host(), "/var/lib/ordeal", uses_other));
+  ASSERT_TRUE(swept);
+  EXPECT_TRUE(swept->undone.empty());
+  ASSERT_EQ(swept->others.size(), 1u);
+  EXPECT_NE(swept->others[0].find("lives"), std::string::npos);
+  EXPECT_EQ(machine_.links.size(), before);
+  EXPECT_TRUE(has_table());
+}
+
+TEST_F(UndoTest, SweepNamesAndLeavesWhatBelongsToAnotherStateDirectory) {
+  machine_.disk.directories.insert("/var/lib/other");
+  host().links().belong_to(alias_of(host(), "/var/lib/other").value());
+  ASSERT_TRUE(host().links().add_ifb(kMark).has_value());
+  const auto before = machine_.links.size();
+  const auto swept = sim::run_task(node_, sweep(host(), "/var/lib/ordeal", uses_other));
+  ASSERT_TRUE(swept);
+  EXPECT_TRUE(swept->undone.empty());
+  ASSERT_EQ(swept->others.size(), 1u);
+  EXPECT_NE(swept->others[0].find("/var/lib/other"), std::string::npos);
+  EXPECT_EQ(machine_.links.size(), before);
 }
 
 }  // namespace
