@@ -39,6 +39,7 @@ using serve::refusal;
 using serve::Submission;
 
 constexpr Duration kLook = 50ms;
+constexpr Duration kLatchLook = 5ms;
 constexpr Duration kLongestPlan = 60s;
 constexpr Duration kLongestStart = 10s;  // then it goes on, and the page shows how far it is
 constexpr Duration kHostIsFresh = 10s;
@@ -168,13 +169,12 @@ Result<Actions::Begun> Actions::begin(const Submission& submission,
   CHECK_OK(os::make_directories(folder, kPrivate));
   const std::string file = folder + "/" + submission.file;
   CHECK_OK(os::replace_file(file, submission.text));
-  for (const auto& [name, value] : submission.vars) {
-    arguments.insert(arguments.end(), {"--var", name + "=" + value});
-  }
+  arguments.insert(arguments.end(), {"--vars", "-"});
   if (!inventory_.empty()) arguments.insert(arguments.end(), {"--inventory", inventory_});
   if (!submission.seed.empty()) arguments.insert(arguments.end(), {"--seed", submission.seed});
   arguments.push_back(file);
-  auto child = Child::start(program_, std::move(arguments), folder + kOutput);
+  auto child =
+      Child::start(program_, std::move(arguments), to_json(submission.vars), folder + kOutput);
   if (child.has_error()) {
     remove_folder(folder);
     return std::move(child.error());
@@ -319,8 +319,17 @@ Task<Result<os::CommandResult>> Actions::ask_inventory(std::vector<std::string> 
 Task<std::vector<std::string>> Actions::stop_runs(std::string reason) {
   constexpr Duration kLatch = 300ms;
   constexpr Duration kPatience = 60s;
+  const auto living = [this] {
+    std::vector<std::string> out = runs_under_control(control_directory());
+    std::erase_if(out, [this](const std::string& run) { return !lives(run); });
+    return out;
+  };
+  // What begins once the latch is set sees it; until then one may begin unseen.
+  const BootTime set = server_.clock().now() + kLatch;
+  while (!halted() && server_.clock().now() < set) co_await server_.clock().sleep(kLatchLook);
+  if (living().empty() && collect() == 0) co_return std::vector<std::string>();
   co_await server_.clock().sleep(kLatch);
-  std::vector<std::string> runs = runs_under_control(control_directory());
+  std::vector<std::string> runs = living();
   for (const std::string& run : runs) {
     std::vector<std::string> argv = {program_, "abort", run, "--reason=halt: " + reason};
     const auto asked = co_await ask(std::move(argv));

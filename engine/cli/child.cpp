@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,6 +36,18 @@ Result<os::Fd> open_output(const std::string& path) {
   TRY(auto out, os::open_file(path, O_RDWR | O_CREAT | O_APPEND, 0600));
   if (::flock(out.get(), LOCK_EX | LOCK_NB) != 0) return Error::system(errno, "lock " + path);
   if (::ftruncate(out.get(), 0) != 0) return Error::system(errno, path);
+  return out;
+}
+
+// In memory of its own: no file that others could open, and no pipe that would have to be fed.
+Result<os::Fd> open_input(const std::string& text) {
+  os::Fd out(::memfd_create("ordeal-input", MFD_CLOEXEC));
+  if (!out) return Error::system(errno, "memfd_create");
+  const auto size = static_cast<ssize_t>(text.size());
+  if (::write(out.get(), text.data(), text.size()) != size ||
+      ::lseek(out.get(), 0, SEEK_SET) != 0) {
+    return Error::system(errno, "write what a run is given");
+  }
   return out;
 }
 
@@ -72,7 +85,8 @@ std::string run_of(std::string_view line) {
 }  // namespace
 
 Result<Child> Child::start(const std::string& program, std::vector<std::string> arguments,
-                           const std::string& file) {
+                           const std::string& input, const std::string& file) {
+  TRY(auto given, open_input(input));
   TRY(auto output, open_output(file + ".jsonl"));
   TRY(auto errors, os::open_file(file + ".err", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600));
   os::SpawnPlan plan;
@@ -80,7 +94,7 @@ Result<Child> Child::start(const std::string& program, std::vector<std::string> 
   plan.argv = {program};
   plan.argv.insert(plan.argv.end(), arguments.begin(), arguments.end());
   plan.environment = child_environment();
-  plan.descriptors = {-1, output.get(), errors.get()};
+  plan.descriptors = {given.get(), output.get(), errors.get()};
   plan.own_session = true;
   TRY(auto spawned, os::spawn(plan));
   Child out(file);

@@ -23,10 +23,11 @@ struct Traces {
 
 class Child {
  public:
-  // Starts `program arguments` with stdout into FILE.jsonl and stderr into FILE.err, in a session
-  // of its own. Errors: the files; the program.
+  // Starts `program arguments` with `input` on stdin, stdout into FILE.jsonl and stderr into
+  // FILE.err, in a session of its own. Arguments are for everybody to read; `input` is not.
+  // Errors: the files; the program.
   static Result<Child> start(const std::string& program, std::vector<std::string> arguments,
-                             const std::string& file);
+                             const std::string& input, const std::string& file);
   // The child of an earlier process of ours, dead or alive. Nothing: there never was one.
   static std::optional<Child> find(const std::string& file);
 

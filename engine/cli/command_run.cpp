@@ -73,6 +73,16 @@ report::NotRun broken(const std::string& file, const std::vector<spec::Problem>&
 
 Reading read_all_files(const Options& options) {
   Reading out;
+  std::map<std::string, std::string> vars = options.vars;
+  if (!options.vars_file.empty()) {
+    auto more = read_vars(options.vars_file);
+    if (more.has_error()) {
+      complain(more.error().message());
+      out.broken.push_back({options.vars_file, 0, "", Exit::invalid, more.error().message()});
+      return out;
+    }
+    vars.merge(std::move(more.value()));
+  }
   if (!options.inventory.empty()) {
     auto hosts = spec::parse_inventory({options.inventory, read_users_file});
     out.no_inventory = !print_problems(hosts.problems);
@@ -83,7 +93,7 @@ Reading read_all_files(const Options& options) {
   for (const std::string& file : options.words) {
     spec::Input input;
     input.file = file;
-    input.vars = options.vars;
+    input.vars = vars;
     input.read = read_users_file;
     spec::Outcome outcome = spec::parse_experiment(input, known);
     const bool hosts_known = options.command != "validate" || !options.inventory.empty();

@@ -47,11 +47,12 @@ Result<Doors> open_doors(const Options& options) {
                      (group_of_the_api() ? " and the group ordeal" : ""));
   if (options.listen.empty()) return out;
   TRY(const auto address, parse_address(options.listen));
-  if (!address.loopback && !options.expose) {
+  if (!address.loopback) {
     return Error(Code::refused,
                  fmt::format("--listen {}: other machines could reach it, and it speaks no TLS. "
-                             "Listen on 127.0.0.1 behind a reverse proxy that does, with "
-                             "--allow-host NAME; or add --expose",
+                             "Listen on 127.0.0.1: from another machine by ssh -L "
+                             "8420:127.0.0.1:8420 HOST, or behind a reverse proxy with TLS and "
+                             "--allow-host NAME",
                              options.listen));
   }
   os::LinuxRandom random;
@@ -110,9 +111,12 @@ std::optional<int> serve_as_root(const Options& options, Rooted& rooted) {
   Server server(options.schedule, self, std::move(ledger.value()));
   Actions actions(server, self, options.inventory);
   actions.restore();
+  os::LinuxRandom random;
   serve::Api api(folder, server.clock(), actions,
                  serve::Api::About{ORDEAL_VERSION, os::node_name(), options.schedule, token_path(),
-                                   options.inventory});
+                                   options.inventory},
+                 serve::Tickets(fmt::format("{:016x}{:016x}{:016x}{:016x}", random.next(),
+                                            random.next(), random.next(), random.next())));
   ApiBeside beside(actions, api, std::move(doors.value().listeners));
   server.attach(beside);
   return server.run(std::move(*calendar));

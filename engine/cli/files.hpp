@@ -1,6 +1,7 @@
 // Files that a person names: how they are read, and how what is wrong with them is told.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@ namespace ordeal::cli {
 
 // No more of it than is looked at.
 Result<std::string> read_users_file(const std::string& path);
+
+// Variables of experiments, a JSON object of texts, in a file; "-" is stdin. Errors hold no value.
+Result<std::map<std::string, std::string>> read_vars(const std::string& path);
+std::string to_json(const std::map<std::string, std::string>& vars);
 
 // A line each on stderr. True: there are none.
 bool print_problems(const std::vector<spec::Problem>& problems);

@@ -20,7 +20,7 @@
 namespace ordeal::cli {
 namespace {
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = SOMAXCONN;       // a flood must not fill it while we look elsewhere
 constexpr std::size_t kTokenLength = 64;  // hexadecimal: 256 bits
 
 Error expected_address(const std::string& text) {

@@ -71,6 +71,8 @@ po::options_description options_of(const std::string& command) {
   if (reads) {
     add("var", po::value<std::vector<std::string>>()->composing(),
         "NAME=VALUE for a variable of the file; repeatable");
+    add("vars", po::value<std::string>(),
+        "file with a JSON object of such variables; - is stdin: what ps must not show");
   }
   const bool named = reads || command == "gameday";
   const bool hosts = named || command == "doctor" || command == "status" || command == "recover" ||
@@ -124,7 +126,6 @@ po::options_description options_of(const std::string& command) {
         "the hosts that experiments of the API may name; a halt on the page is for all of them");
     add("listen", po::value<std::string>(),
         "the page and the API over HTTP, such as 127.0.0.1:8420; always at /run/ordeal/serve.sock");
-    add("expose", "--listen may be an address that other machines reach: without TLS");
     add("allow-host", po::value<std::vector<std::string>>()->composing(),
         "a further name by which browsers reach it, such as that of a reverse proxy; repeatable");
   }
@@ -255,6 +256,7 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   out.print = map.contains("print");
   out.dry_run = map.contains("dry-run");
   out.lift = map.contains("lift");
+  if (map.contains("vars")) out.vars_file = map["vars"].as<std::string>();
   if (map.contains("inventory")) out.inventory = map["inventory"].as<std::string>();
   out.resume = map.contains("resume");
   if (map.contains("by")) out.by = map["by"].as<std::string>();
@@ -266,7 +268,6 @@ Result<Options> fill(const std::string& command, const po::variables_map& map) {
   }
   if (map.contains("from")) out.from = map["from"].as<std::string>();
   if (map.contains("listen")) out.listen = map["listen"].as<std::string>();
-  out.expose = map.contains("expose");
   if (map.contains("allow-host")) {
     out.allow_hosts = map["allow-host"].as<std::vector<std::string>>();
   }

@@ -22,6 +22,7 @@ struct Options {
   bool verbose = false;
 
   std::map<std::string, std::string> vars;
+  std::string vars_file;  // more of them; "-" is stdin
   std::string inventory;  // file; empty: this machine alone
   std::optional<std::uint64_t> seed;
   Output output = Output::text;
@@ -45,7 +46,6 @@ struct Options {
   std::string from;                          // schedule forecast
   std::string schedule;                      // serve: the file
   std::string listen;                        // serve: ADDRESS:PORT
-  bool expose = false;                       // serve
   std::vector<std::string> allow_hosts;      // serve
   std::map<std::string, std::string> roles;  // gameday run: person by role
   bool resume = false;                       // gameday run

@@ -10,6 +10,7 @@
 
 #include "engine/base/text.hpp"
 #include "engine/cli/calendar.hpp"
+#include "engine/cli/files.hpp"
 #include "engine/cli/log.hpp"
 
 namespace ordeal::cli {
@@ -151,15 +152,14 @@ Result<void> Server::start(Firing firing) {
   const Schedule* schedule = scheduler_->find(firing.schedule);
   std::vector<std::string> arguments = {"run", "--output", "json"};
   if (firing.leashed) arguments = {"plan"};
-  for (const auto& [name, value] : schedule->vars) {
-    arguments.insert(arguments.end(), {"--var", name + "=" + value});
-  }
+  arguments.insert(arguments.end(), {"--vars", "-"});
   if (!schedule->inventory.empty()) {
     arguments.insert(arguments.end(), {"--inventory", schedule->inventory});
   }
   const bool is_like_option = firing.experiment.starts_with('-');
   arguments.push_back(is_like_option ? "./" + firing.experiment : firing.experiment);
-  auto child = Child::start(program_, std::move(arguments), output_of(firing));
+  auto child =
+      Child::start(program_, std::move(arguments), to_json(schedule->vars), output_of(firing));
   if (child.has_error()) {
     firing.state = FiringState::ended;
     firing.exit = static_cast<int>(Exit::error);

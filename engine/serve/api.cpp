@@ -97,10 +97,18 @@ bool matches(std::string_view pattern, const std::vector<std::string>& path) {
 
 constexpr std::size_t kIdAt = 3;  // of {"api", "v1", "runs", ID}
 
+std::string path_of(const Request& request) {
+  std::string out;
+  for (const std::string& part : request.path) out += "/" + part;
+  return out.empty() ? "/" : out;
+}
+
+std::string page_of(const std::string& run) { return "/api/v1/runs/" + run + "/report.html"; }
+
 }  // namespace
 
-Api::Api(std::string history, os::Clock& clock, Actions& actions, About about)
-    : clock_(clock), actions_(actions), about_(std::move(about)),
+Api::Api(std::string history, os::Clock& clock, Actions& actions, About about, Tickets tickets)
+    : clock_(clock), actions_(actions), about_(std::move(about)), tickets_(std::move(tickets)),
       runs_(std::move(history), [this](const std::string& run) { return actions_.lives(run); }) {}
 
 const Api::Route* Api::find_route(const Request& request, std::string& allowed) {
@@ -113,6 +121,7 @@ const Api::Route* Api::find_route(const Request& request, std::string& allowed) 
       {"GET", "/api/v1/runs/{run}", &Api::one_run},
       {"GET", "/api/v1/runs/{run}/report.json", &Api::report},
       {"GET", "/api/v1/runs/{run}/report.html", &Api::report_page},
+      {"POST", "/api/v1/runs/{run}/report.html/link", &Api::link},
       {"GET", "/api/v1/runs/{run}/events", &Api::events},
       {"POST", "/api/v1/runs/{run}/abort", &Api::abort},
       {"GET", "/api/v1/halt", &Api::halted},
@@ -146,10 +155,25 @@ Task<Answer> Api::answer(Request request) {
   co_return asset(request);
 }
 
+bool Api::stops_things(const Request& request) {
+  if (request.method != "POST") return false;
+  return matches("/api/v1/halt", request.path) || matches("/api/v1/runs/{run}/abort", request.path);
+}
+
+bool Api::is_open(const Request& request) const {
+  const std::string path = path_of(request);
+  const auto ticket = request.query.find("ticket");
+  if (request.path.size() == kIdAt + 2 && path == page_of(request.path[kIdAt]) &&
+      ticket != request.query.end()) {
+    return tickets_.open(path, ticket->second, clock_.now());
+  }
+  if (path.starts_with("/api/")) return false;
+  return std::any_of(assets().begin(), assets().end(),
+                     [&path](const Asset& asset) { return asset.path == path; });
+}
+
 Answer Api::asset(const Request& request) {
-  std::string path;
-  for (const std::string& part : request.path) path += "/" + part;
-  if (path.empty()) path = "/";
+  const std::string path = path_of(request);
   for (const Asset& asset : assets()) {
     if (asset.path != path) continue;
     if (request.method != "GET") {
@@ -263,6 +287,15 @@ Task<Answer> Api::report_page(Request request) {
   out.headers.emplace_back("Content-Security-Policy",
                            "sandbox allow-scripts allow-popups; frame-ancestors 'none'");
   co_return out;
+}
+
+Task<Answer> Api::link(Request request) {
+  const auto run = runs_.resolve(request.path[kIdAt]);
+  if (run.has_error()) co_return failed(run.error());
+  const std::string path = page_of(run.value());
+  boost::json::object out;
+  out["address"] = path + "?ticket=" + tickets_.issue(path, clock_.now());
+  co_return json_answer(200, out);
 }
 
 Task<Answer> Api::events(Request request) {

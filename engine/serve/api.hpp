@@ -8,6 +8,7 @@
 #include "engine/serve/actions.hpp"
 #include "engine/serve/request.hpp"
 #include "engine/serve/runs.hpp"
+#include "engine/serve/tickets.hpp"
 
 namespace ordeal::serve {
 
@@ -20,9 +21,13 @@ class Api {
     std::string token_file;
     std::string inventory;  // the file, or empty
   };
-  Api(std::string history, os::Clock& clock, Actions& actions, About about);
+  Api(std::string history, os::Clock& clock, Actions& actions, About about, Tickets tickets);
 
   Task<Answer> answer(Request request);
+  // Halts and aborts, which have to get through when nothing else does.
+  static bool stops_things(const Request& request);
+  // Whether it may be read without the token: a file of the page, or what its ticket opens.
+  bool is_open(const Request& request) const;
   Runs& runs() { return runs_; }
   os::Clock& clock() { return clock_; }
 
@@ -44,6 +49,7 @@ class Api {
   Task<Answer> one_run(Request request);
   Task<Answer> report(Request request);
   Task<Answer> report_page(Request request);
+  Task<Answer> link(Request request);
   Task<Answer> events(Request request);
   Task<Answer> abort(Request request);
   Task<Answer> halted(Request request);
@@ -59,6 +65,7 @@ class Api {
   os::Clock& clock_;
   Actions& actions_;
   About about_;
+  Tickets tickets_;
   Runs runs_;
   BootTime next_turn_{};  // of the files that are submitted
 };

@@ -63,15 +63,17 @@ std::optional<Answer> turned_away(const Claims& claims, const Door& door) {
   if (foreign_origin || (foreign_page && !link)) {
     return refusal(403, "origin_refused", "this request was made by a page of another site");
   }
-  if (claims.method == "GET") return std::nullopt;
-  if (claims.method != "POST" && claims.method != "DELETE") {
+  const bool reads = claims.method == "GET";
+  if (!reads && claims.method != "POST" && claims.method != "DELETE") {
     return refusal(405, "method_not_allowed", "GET, POST or DELETE");
   }
-  if (!door.trusted && !has_token(claims, door)) {
-    Answer out = refusal(401, "token_required",
-                         claims.authorization.empty()
-                             ? "whatever is not a GET needs the token: Authorization: Bearer TOKEN"
-                             : "this is not the token");
+  if (!door.trusted && !(reads && claims.open) && !has_token(claims, door)) {
+    Answer out =
+        refusal(401, "token_required",
+                claims.authorization.empty()
+                    ? "this needs the token, reading too: Authorization: Bearer TOKEN; ordeal "
+                      "serve says where it is when it starts"
+                    : "this is not the token");
     out.headers.emplace_back("WWW-Authenticate", "Bearer");
     return out;
   }

@@ -5,7 +5,7 @@
 //   - the Host must be a name that we know (a page of another name that now resolves to loopback);
 //   - an Origin, where there is one, must be ours, and what another site's page asks for in the
 //     background is not answered (a link that a person follows is);
-//   - whatever is not a GET needs the token.
+//   - everything but the files of the page itself, which are the same everywhere, needs the token.
 #pragma once
 
 #include <optional>
@@ -32,6 +32,7 @@ struct Claims {
   std::string_view fetch_mode;  // Sec-Fetch-Mode; empty: none
   std::string_view authorization;
   std::string_view content_type;
+  bool open = false;      // what it asks for needs no token: of the page, or a ticket opens it
   bool repeated = false;  // one of these headers came twice: which one is meant is not known
 };
 

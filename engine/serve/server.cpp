@@ -1,6 +1,7 @@
 // The only file with Beast.
 #include "engine/serve/server.hpp"
 
+#include <algorithm>
 #include <list>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -74,9 +75,34 @@ Answer answer_to(const error_code& problem) {
 }  // namespace
 
 struct Server::Room {
+  enum class Place { waits, speaks, stops, goes };
+  struct Guest {
+    asio::cancellation_signal signal;
+    Place place = Place::waits;
+  };
+  using Guests = std::list<Guest>;
+
+  std::size_t count(Place place) const {
+    return static_cast<std::size_t>(
+        std::count_if(guests.begin(), guests.end(),
+                      [place](const Guest& guest) { return guest.place == place; }));
+  }
+  void dismiss_longest_waiting() {
+    const auto longest = std::find_if(guests.begin(), guests.end(), [](const Guest& guest) {
+      return guest.place == Place::waits;
+    });
+    if (longest == guests.end()) return;
+    longest->place = Place::goes;
+    longest->signal.emit(asio::cancellation_type::terminal);
+  }
+
   Door door;
-  std::list<asio::cancellation_signal> guests;  // one for each connection
+  Guests guests;  // those who wait stand in the order in which they began to
   os::Event left;
+};
+
+struct Server::Head {
+  const Parser& parser;
 };
 
 class Server::Connection {
@@ -85,10 +111,18 @@ class Server::Connection {
       : socket(std::move(connected)), room_(std::move(room)) {}
 
   const Door& door() const { return room_->door; }
+  Room& room() { return *room_; }
+
+  void wait_again() {
+    if (guest->place == Room::Place::goes) return;
+    guest->place = Room::Place::waits;
+    room_->guests.splice(room_->guests.end(), room_->guests, guest);
+  }
 
   Socket socket;
   boost::beast::flat_buffer buffer{64u << 10};
   BootTime deadline{};
+  Room::Guests::iterator guest;
 
  private:
   std::shared_ptr<Room> room_;
@@ -161,6 +195,42 @@ Task<void> Server::linger(std::shared_ptr<Connection> connection) {
   }
 }
 
+// A place for what was let in; or that there is none. What anybody may read stays among those who
+// wait.
+std::optional<Answer> Server::give_the_word(Connection& connection, const Request& request) {
+  Room& room = connection.room();
+  if (connection.guest->place == Room::Place::goes) return std::nullopt;
+  if (!connection.door().trusted && api_.is_open(request)) return std::nullopt;
+  const bool stops = Api::stops_things(request);
+  const Room::Place place = stops ? Room::Place::stops : Room::Place::speaks;
+  if (room.count(place) >= (stops ? limits_.stopping : limits_.speaking)) {
+    Answer busy = refusal(503, "too_many_connections", "try again in a moment");
+    busy.headers.emplace_back("Retry-After", "1");
+    busy.close = true;  // its body stays unread
+    return busy;
+  }
+  connection.guest->place = place;
+  return std::nullopt;
+}
+
+// What the head says; or why it is not let in.
+std::optional<Answer> Server::look_at(Connection& connection, const Head& parsed,
+                                      Request& request) {
+  const auto& head = parsed.parser.get();
+  request.method = text_of(head.method_string());
+  request.content_type = media_type(text_of(head[http::field::content_type]));
+  request.if_none_match = text_of(head[http::field::if_none_match]);
+  request.last_event_id = text_of(head["Last-Event-ID"]);
+  const auto read = read_target(text_of(head.target()), request);
+  Claims claims = claims_of(parsed.parser);
+  claims.open = read.has_value() && api_.is_open(request);
+  std::optional<Answer> away = turned_away(claims, connection.door());
+  if (!away && read.has_error()) away = refusal(400, "bad_request", read.error().message());
+  if (!away) away = give_the_word(connection, request);
+  if (away) away->close = true;  // its body stays unread
+  return away;
+}
+
 // One request and its answer. False: the connection is over.
 Task<bool> Server::exchange(std::shared_ptr<Connection> connection) {
   error_code problem;
@@ -180,13 +250,9 @@ Task<bool> Server::exchange(std::shared_ptr<Connection> connection) {
   co_await http::async_read_header(socket, buffer, parser,
                                    asio::redirect_error(asio::use_awaitable, problem));
   if (problem == http::error::end_of_stream) co_return false;
-  std::optional<Answer> away;
-  if (problem) {
-    away = answer_to(problem);
-  } else {
-    away = turned_away(claims_of(parser), connection->door());
-    if (away) away->close = true;  // its body stays unread
-  }
+  Request request;
+  std::optional<Answer> away =
+      problem ? answer_to(problem) : look_at(*connection, Head{parser}, request);
   if (!away && text_of(parser.get()[http::field::expect]) == "100-continue") {
     const bool sent = co_await write(connection, "HTTP/1.1 100 Continue\r\n\r\n");
     if (!sent) co_return false;
@@ -196,16 +262,6 @@ Task<bool> Server::exchange(std::shared_ptr<Connection> connection) {
     co_await http::async_read(socket, buffer, parser,
                               asio::redirect_error(asio::use_awaitable, problem));
     if (problem) away = answer_to(problem);
-  }
-  Request request;
-  if (!away) {
-    const auto& head = parser.get();
-    request.method = text_of(head.method_string());
-    request.content_type = media_type(text_of(head[http::field::content_type]));
-    request.if_none_match = text_of(head[http::field::if_none_match]);
-    request.last_event_id = text_of(head["Last-Event-ID"]);
-    const auto read = read_target(text_of(head.target()), request);
-    if (read.has_error()) away = refusal(400, "bad_request", read.error().message());
   }
   const bool keep_alive = parser.is_done() && parser.keep_alive();
   if (away) {
@@ -224,7 +280,10 @@ Task<bool> Server::exchange(std::shared_ptr<Connection> connection) {
 
 Task<void> Server::converse(std::shared_ptr<Connection> connection) {
   bool more = true;
-  while (more) more = co_await exchange(connection);
+  while (more) {
+    more = co_await exchange(connection);
+    connection->wait_again();
+  }
 }
 
 Task<void> Server::watch(std::shared_ptr<Connection> connection) {
@@ -239,7 +298,9 @@ Task<void> Server::attend(std::shared_ptr<Connection> connection) {
 // A connection's end, also by an exception, is its own affair.
 void Server::admit(std::shared_ptr<Connection> connection, std::shared_ptr<Room> room) {
   const asio::any_io_executor executor = connection->socket.get_executor();
+  if (room->count(Room::Place::waits) >= limits_.waiting) room->dismiss_longest_waiting();
   const auto guest = room->guests.emplace(room->guests.end());
+  connection->guest = guest;
   auto leave = [executor, room, guest](std::exception_ptr) {
     asio::post(executor, [room, guest] {  // not from inside its own signal
       room->guests.erase(guest);
@@ -247,7 +308,7 @@ void Server::admit(std::shared_ptr<Connection> connection, std::shared_ptr<Room>
     });
   };
   asio::co_spawn(executor, attend(std::move(connection)),
-                 asio::bind_cancellation_slot(guest->slot(), std::move(leave)));
+                 asio::bind_cancellation_slot(guest->signal.slot(), std::move(leave)));
 }
 
 Task<void> Server::serve(Listener listener) {
@@ -268,18 +329,10 @@ Task<void> Server::serve(Listener listener) {
       continue;
     }
     if (listener.tcp) socket.set_option(asio::ip::tcp::no_delay(true), problem);
-    if (room->guests.size() >= limits_.connections) {
-      Answer busy = refusal(503, "too_many_connections", "try again in a moment");
-      busy.headers.emplace_back("Retry-After", "1");
-      socket.non_blocking(true, problem);
-      const std::string bytes = head_of(busy, false) + busy.body;
-      socket.write_some(asio::buffer(bytes), problem);
-      continue;
-    }
     admit(std::make_shared<Connection>(std::move(socket), room), room);
   }
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  for (auto& guest : room->guests) guest.emit(asio::cancellation_type::terminal);
+  for (auto& guest : room->guests) guest.signal.emit(asio::cancellation_type::terminal);
   while (!room->guests.empty()) co_await room->left.wait();
 }
 

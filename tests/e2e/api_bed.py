@@ -92,7 +92,7 @@ class Serving(EndToEnd):
     def ask(self, method, path, body=None, headers=None, unix=False, token=True, described=True,
             timeout=60):
         headers = dict(headers or {})
-        if method != "GET" and token and not unix:
+        if token and not unix:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         if isinstance(body, dict):
             headers.setdefault("Content-Type", "application/json")
@@ -136,9 +136,10 @@ class Serving(EndToEnd):
 class Stream:
     """Server-sent events of one run."""
 
-    def __init__(self, port, run, last=None, timeout=60):
+    def __init__(self, port, token, run, last=None, timeout=60):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
-        head = f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        head = (f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                f"Authorization: Bearer {token}\r\n")
         if last is not None:
             head += f"Last-Event-ID: {last}\r\n"
         self.socket.sendall((head + "\r\n").encode())

@@ -1,195 +1,13 @@
-"""The HTTP API of `ordeal serve` by the real binaries: who may do what, that nothing a client does
-holds it up, runs from start to report, and event streams without gap or double."""
+"""The HTTP API of `ordeal serve` by the real binaries: runs from start to report, and event streams
+without gap or double."""
 import contextlib
 import json
-import os
 import pathlib
-import random
 import re
-import signal
-import socket
-import stat
-import sys
-import time
 import unittest
 
 from api_bed import Serving, Stream, kill
-from harness import ORDEAL, state_of, wait_until
-
-
-class Door(Serving):
-    def raw(self, text, port=None, seconds=10):
-        """Sends bytes as they are, and reads until the server closes."""
-        with socket.create_connection(("127.0.0.1", port or self.port), seconds) as client:
-            client.sendall(text.encode())
-            out = b""
-            with contextlib.suppress(ConnectionResetError, socket.timeout):
-                while piece := client.recv(65536):
-                    out += piece
-                    if b"\r\n\r\n" in out and b"Connection: keep-alive" in out:
-                        break
-        return out.decode(errors="replace")
-
-    def test_token_host_origin_and_sizes(self):
-        self.serve()
-        mode = (self.folder / "state/serve.token").stat().st_mode
-        self.assertEqual(stat.S_IMODE(mode), 0o600)
-        self.assertEqual(stat.S_IMODE(self.unix_path().stat().st_mode), 0o600)
-        self.assertGreaterEqual(len(self.token), 64)
-
-        changes = [(method, path.format(run="r-1121-0140-7f3a", name="x"))
-                   for method, path, _ in self.description.operations() if method != "GET"]
-        self.assertGreater(len(set(changes)), 6)
-        for method, path in sorted(set(changes)):
-            for headers in ({}, {"Authorization": "Bearer " + "0" * 64},
-                            {"Authorization": f"Basic {self.token}"}):
-                answer = self.ask(method, path, {"reason": "x"}, headers, token=False)
-                self.assertEqual((answer.status, answer.code()), (401, "token_required"), path)
-            for headers in ({"Host": "evil.example"}, {"Host": f"evil.example:{self.port}"}):
-                answer = self.ask(method, path, {"reason": "x"}, headers)
-                self.assertEqual((answer.status, answer.code()), (403, "host_refused"), path)
-            for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
-                answer = self.ask(method, path, {"reason": "x"}, {"Origin": origin})
-                self.assertEqual((answer.status, answer.code()), (403, "origin_refused"), path)
-            if method == "POST":
-                answer = self.ask(method, path, "reason=x", {"Content-Type": "text/plain"})
-                self.assertEqual((answer.status, answer.code()), (415, "media_type"), path)
-        reads = [path.format(run="last") for method, path, _ in self.description.operations()
-                 if method == "GET"]
-        for path in sorted(set(reads)):
-            answer = self.ask("GET", path, headers={"Host": "evil.example"})
-            self.assertEqual(answer.code(), "host_refused", path)
-            answer = self.ask("GET", path, headers={"Sec-Fetch-Site": "cross-site"})
-            self.assertEqual(answer.code(), "origin_refused", path)
-        self.assertFalse((self.folder / "state/halt").exists())
-        self.assertFalse(self.get("/halt")["halted"])
-
-        large = json.dumps({"experiment": "x" * (1 << 20)})
-        for path in ("/validate", "/plan", "/runs"):
-            answer = self.ask("POST", path, large, {"Content-Type": "application/json"})
-            self.assertEqual((answer.status, answer.code()), (413, "body_too_large"))
-        for path in ("/halt", "/runs/last/abort", "/schedules/x/resume"):
-            answer = self.ask("POST", path, large, {"Content-Type": "application/json"})
-            self.assertEqual((answer.status, answer.code()), (413, "body_too_large"))
-        host = f"Host: 127.0.0.1:{self.port}\r\n"
-        reply = self.raw(f"GET / HTTP/1.1\r\n{host}X: {'y' * 9000}\r\n\r\n")
-        self.assertIn("431", reply.splitlines()[0])
-        self.assertIn("400", self.raw("NONSENSE\r\n\r\n").splitlines()[0])
-        self.assertIn("400", self.raw(f"GET / HTTP/1.1\r\n{host}{host}\r\n").splitlines()[0])
-        self.assertIn("405", self.raw(f"PUT / HTTP/1.1\r\n{host}\r\n").splitlines()[0])
-        reply = self.raw(f"GET /../../etc/passwd HTTP/1.1\r\n{host}\r\n")
-        self.assertIn("404", reply.splitlines()[0])
-        page = self.raw(f"GET / HTTP/1.1\r\n{host}\r\n")
-        self.assertIn("script-src 'self'", page)
-        self.assertNotIn("unsafe", page)
-        self.assertNotIn("Access-Control", page)
-
-    def test_the_unix_socket_needs_no_token(self):
-        child = self.serve(listen=None)
-        self.assertFalse((self.folder / "state/serve.token").exists())
-        self.assertEqual(self.ask("GET", "/health", unix=True).status, 200)
-        self.assertEqual(self.ask("POST", "/halt", {"reason": "by hand"}, unix=True).status, 200)
-        self.assertEqual(self.get("/halt", unix=True), {"halted": True, "reason": "by hand"})
-        self.assertEqual(self.ask("DELETE", "/halt", unix=True).status, 200)
-        # It stands beside the sockets of runs, and is none.
-        self.assertIn("nothing of ordeal's", self.ordeal("status").stdout)
-        self.assertIn("no run goes on", self.ordeal("abort").stderr)
-        self.stop(child)
-
-    def test_where_it_listens(self):
-        done = self.ordeal("serve", "--listen", "0.0.0.0:0")
-        self.assert_exit(done, 3)
-        self.assertIn("--expose", done.stderr)
-        for text in ("8420", "nowhere:8420", "127.0.0.1", "127.0.0.1:99999", "::1:8420"):
-            done = self.ordeal("serve", "--listen", text)
-            self.assert_exit(done, 3)
-            self.assertIn("expected an address and a port", done.stderr)
-        token = self.folder / "state/serve.token"
-        token.write_text("a" * 64)
-        token.chmod(0o644)
-        done = self.ordeal("serve", "--listen", "127.0.0.1:0")
-        self.assert_exit(done, 3)
-        self.assertIn("can be read by others", done.stderr)
-        token.unlink()
-        child = self.serve("--expose", "--allow-host", "chaos.example", listen="0.0.0.0:0")
-        answer = self.ask("GET", "/health", headers={"Host": "chaos.example"})
-        self.assertEqual(answer.status, 200)
-        answer = self.ask("GET", "/health",
-                          headers={"Host": "chaos.example", "Origin": "https://chaos.example"})
-        self.assertEqual(answer.status, 200)
-        self.stop(child)
-
-    def test_slow_and_many_clients_hold_nothing_up(self):
-        child = self.serve()
-        slow = []
-        for _ in range(40):  # heads that never end
-            client = socket.create_connection(("127.0.0.1", self.port), 10)
-            client.sendall(b"GET / HTTP/1.1\r\nHost: ")
-            slow.append(client)
-        begun = time.monotonic()
-        self.assertEqual(self.ask("POST", "/halt", {"reason": "x"}).status, 200)
-        self.assertEqual(self.ask("DELETE", "/halt").status, 200)
-        for _ in range(60):
-            slow.append(socket.create_connection(("127.0.0.1", self.port), 10))
-        # More than it takes: the others are told so at once, and the unix socket has room of its own.
-        reply = self.raw(f"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n")
-        self.assertIn("503", reply.splitlines()[0])
-        self.assertEqual(self.ask("POST", "/halt", {"reason": "x"}, unix=True).status, 200)
-        self.assertEqual(self.ask("DELETE", "/halt", unix=True).status, 200)
-        # A head has 5 s, an idle connection 60 s.
-        slow[0].settimeout(60)
-        self.assertEqual(slow[0].recv(1), b"")
-        self.assertGreater(time.monotonic() - begun, 3)
-        wait_until(lambda: self.connects(), 60, "slow clients were let go")
-        for client in slow:
-            client.close()
-        # Until the last of them is gone a new one may still be told that there are too many.
-        wait_until(lambda: self.body_that_never_ends() == b"", 60, "it is let go without an answer")
-        self.stop(child)
-
-    def body_that_never_ends(self):
-        with socket.create_connection(("127.0.0.1", self.port), 60) as client:
-            client.sendall((f"POST /api/v1/validate HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-                            f"Authorization: Bearer {self.token}\r\nContent-Length: 1000\r\n"
-                            "Content-Type: application/json\r\n\r\n{").encode())
-            return client.recv(1)
-
-    def test_no_bytes_bring_it_down(self):
-        child = self.serve()
-        good = (f"POST /api/v1/validate?a=%20 HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-                f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n"
-                "Expect: 100-continue\r\nContent-Length: 21\r\n\r\n"
-                '{"experiment": "a:1"}').encode()
-        chunked = good.replace(b"Content-Length: 21", b"Transfer-Encoding: chunked").replace(
-            b'{"experiment"', b'15\r\n{"experiment"') + b"\r\n0\r\n\r\n"
-        chance = random.Random(20261121)
-        for number in range(300):
-            bytes_now = bytearray(chunked if number % 3 == 0 else good)
-            for _ in range(chance.randrange(4)):
-                at = chance.randrange(len(bytes_now))
-                what = chance.randrange(4)
-                if what == 0:
-                    bytes_now[at] = chance.randrange(256)
-                elif what == 1:
-                    del bytes_now[at:at + chance.randrange(1, 40)]
-                elif what == 2:
-                    bytes_now[at:at] = bytes(chance.randrange(256) for _ in range(8))
-                else:
-                    bytes_now = bytes_now[:at + 1]
-            with socket.create_connection(("127.0.0.1", self.port), 10) as client:
-                client.sendall(bytes_now)
-                client.shutdown(socket.SHUT_WR)
-                with contextlib.suppress(ConnectionResetError):
-                    client.recv(65536)
-            self.assertIsNone(child.poll(), (number, bytes(bytes_now)))
-        self.assertEqual(self.get("/health")["status"], "ok")
-        self.stop(child)
-
-    def connects(self):
-        with contextlib.suppress(ConnectionError):  # refused in the middle of our sending
-            return self.raw(f"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1:{self.port}"
-                            "\r\n\r\n").startswith("HTTP/1.1 200")
-        return False
+from harness import state_of, wait_until
 
 
 class Runs(Serving):
@@ -244,10 +62,50 @@ class Runs(Serving):
         page = self.ask("GET", f"/runs/{run}/report.html")
         self.assertIn("sandbox", page.headers["Content-Security-Policy"])
         self.assertIn("UPHELD", page.body)
+        self.assert_only_a_link_opens(run)
         self.assertEqual([one["run"] for one in self.get("/runs")["runs"] if one["run"] == run], [run])
         wait_until(lambda: not list((self.folder / "state/history/submitted").iterdir()), 20,
                    "what was submitted is forgotten")
         self.assert_nothing_left()
+        self.stop(child)
+
+    def assert_only_a_link_opens(self, run):
+        """Without the token: the report of this run by a fresh link, and nothing else by it."""
+        link = self.ask("POST", f"/runs/{run}/report.html/link", {}).json()["address"]
+        self.assertNotIn(self.token, link)
+        path, ticket = link.removeprefix("/api/v1").split("?ticket=")
+        self.assertIn("UPHELD", self.ask("GET", f"{path}?ticket={ticket}", token=False).body)
+        until, _, seal = ticket.partition(".")
+        for wrong in (f"{path}?ticket={int(until) + 1}.{seal}", f"{path}?ticket={until}.",
+                      f"{path}?ticket={until}", f"{path}?ticket=", path,
+                      f"/runs/{run}/report.json?ticket={ticket}", f"/runs?ticket={ticket}",
+                      f"/runs/last/report.html?ticket={ticket}",
+                      f"/runs/{run}/events?ticket={ticket}"):
+            self.assertEqual(self.ask("GET", wrong, token=False).status, 401, wrong)
+
+    def test_variables_are_on_no_command_line(self):
+        child = self.serve()
+        text, victim = self.experiment("60s")
+        secret = "hunter2-0f6a"
+        text = text.replace("hypothesis:", "vars: { key: ~ }\nhypothesis: '${key}: '\n#", 1)
+        sent = {"experiment": text, "vars": {"key": secret}}
+        planned = self.ask("POST", "/plan", sent)
+        self.assertEqual(planned.status, 200, planned.body)
+        answer = self.ask("POST", "/runs", sent)
+        self.assertEqual(answer.status, 201, answer.body)
+        run = answer.json()["run"]
+        wait_until(lambda: state_of(victim.pid) == "T", 60, "the fault is in force")
+        seen = 0
+        for name in ("cmdline", "environ"):
+            for path in pathlib.Path("/proc").glob(f"[0-9]*/{name}"):
+                with contextlib.suppress(OSError):
+                    words = path.read_bytes()
+                    seen += b"ordeal" in words
+                    self.assertNotIn(secret.encode(), words, path)
+        self.assertGreater(seen, 3)
+        self.assertIn(secret, self.ask("GET", f"/runs/{run}/report.json").body)
+        self.assertEqual(self.ask("POST", f"/runs/{run}/abort", {}).status, 202)
+        self.wait_for(run, "ended")
         self.stop(child)
 
     def test_abort_halt_and_consent(self):
@@ -322,7 +180,7 @@ class Runs(Serving):
     def test_a_run_outlives_the_server(self):
         child = self.serve()
         run, victim = self.begin_run("8s")
-        stream = Stream(self.port, run)
+        stream = Stream(self.port, self.token, run)
         before = []
         for seq, name, _ in stream.frames():
             if name == "message":
@@ -336,7 +194,7 @@ class Runs(Serving):
         self.assertEqual(state_of(victim.pid), "T")
         child = self.serve(listen=f"127.0.0.1:{self.port}")
         self.assertEqual(self.get(f"/runs/{run}")["state"], "running")
-        resumed = Stream(self.port, run, last=(before + rest)[-1])
+        resumed = Stream(self.port, self.token, run, last=(before + rest)[-1])
         after, last = [], None
         for seq, name, data in resumed.frames():
             if name == "message":
@@ -354,7 +212,7 @@ class Runs(Serving):
 class Events(Serving):
     def read(self, run, last=None, limit=None):
         """(ids, name of the end) of one stream, at most `limit` events."""
-        stream = Stream(self.port, run, last)
+        stream = Stream(self.port, self.token, run, last)
         self.assertEqual(stream.status, 200)
         ids, end = [], None
         for seq, name, _ in stream.frames():
@@ -457,6 +315,8 @@ class Described(Serving):
         self.get(f"/runs/{run}")
         self.get(f"/runs/{run}/report.json")
         self.ask("GET", f"/runs/{run}/report.html")
+        self.ask("POST", f"/runs/{run}/report.html/link", {})
+        self.assertEqual(self.ask("POST", "/runs/r-0101-0000-0000/report.html/link", {}).status, 404)
         self.assertEqual(self.ask("POST", f"/runs/{run}/abort", {"reason": "seen"}).status, 202)
         self.wait_for(run, "ended")
         self.ask("GET", f"/runs/{run}/events")
@@ -478,10 +338,8 @@ class Described(Serving):
             self.assertEqual(self.ask(method, path, headers={"Host": "x"}).status, 403)
             if "{run}" in self.description.match(path) and method == "GET":
                 self.assertEqual(self.ask(method, path).status, 404)
-            if method == "GET":
-                continue
             self.assertEqual(self.ask(method, path, {}, token=False).status, 401)
-            if method == "DELETE":
+            if method != "POST":
                 continue
             self.assertEqual(self.ask(method, path, "x", {"Content-Type": "text/plain"}).status, 415)
             self.assertEqual(self.ask(method, path, "x" * (2 << 20),

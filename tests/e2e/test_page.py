@@ -23,9 +23,15 @@ class Pages(Serving):
         self.browser = Browser()
         self.addCleanup(self.browser.close)
 
-    def page(self, path="", **options):
+    def page(self, path="", token=True, **options):
         page = Page(self.browser, **options)
+        if token:
+            page.ask("Page.addScriptToEvaluateOnNewDocument", {
+                "source": f"sessionStorage.setItem('ordeal.token', {json.dumps(self.token)})"})
         page.open(f"http://127.0.0.1:{self.port}/{path}")
+        if not token:
+            page.wait("!!document.querySelector('dialog #token')", 60, "it asks for the token")
+            return page
         page.wait("document.querySelector('#link')?.textContent === 'live'", 60, "it is live")
         return page
 
@@ -50,9 +56,6 @@ class Pages(Serving):
         page.ask("Emulation.setEmulatedMedia", {"features": [
             {"name": "prefers-color-scheme", "value": "light"}]})
 
-    def give_token(self, page):
-        page.run(f"sessionStorage.setItem('ordeal.token', {json.dumps(self.token)})")
-
     def assert_well(self, page):
         self.assertEqual(page.problems(), [])
         own = f"http://127.0.0.1:{self.port}/"
@@ -71,7 +74,19 @@ class Pages(Serving):
                  "random": {"mean_time_between": "2d", "min_gap": "1d"},
                  "windows": ["mon-thu 09:00-15:00"]})), "schedule.yaml")
         child = self.serve("--schedule", path)
-        page = self.page()
+        page = self.page(token=False)
+        self.assertNotIn("nightly-smoke", page.text())
+        page.key("Escape")
+        page.wait_text("Give the token")
+        page.click("#give-token")
+        page.wait("!!document.querySelector('dialog #token')", 20, "it asks again")
+        page.type("wrong")
+        page.key("Enter")
+        page.wait_text("That was not the token")
+        self.shots(page, "token")
+        page.type(self.token)
+        page.key("Enter")
+        page.wait("document.querySelector('#link')?.textContent === 'live'", 60, "it is live")
         page.wait_text("No run goes on")
         page.wait_text("nightly-smoke")
 
@@ -83,13 +98,6 @@ class Pages(Serving):
         page.run("[...document.querySelectorAll('button')].find(b => b.textContent === 'Check').id"
                  " = 'check'")
         page.click("#check")
-        page.wait("!!document.querySelector('dialog #token')", 20, "it asks for the token")
-        page.type("wrong")
-        page.key("Enter")
-        page.wait_text("That was not the token")
-        self.shots(page, "token")
-        page.type(self.token)
-        page.key("Enter")
         page.wait_text("did you mean `steady_state`?")
         line = text[:text.index("steady_state")].count("\n") + 1
         self.assertEqual(page.run("document.querySelector('.numbers .wrong').textContent"),
@@ -146,8 +154,9 @@ class Pages(Serving):
         home.wait_text("Nothing of ordeal's is on this host", 60)
         self.shots(home, "host")
         # The report is a page of its own, which has no rights here.
+        link = self.ask("POST", f"/runs/{run}/report.html/link", {}).json()["address"]
         report = Page(self.browser)
-        report.open(f"http://127.0.0.1:{self.port}/api/v1/runs/{run}/report.html")
+        report.open(f"http://127.0.0.1:{self.port}{link}")
         report.wait_text("UPHELD")
         self.assertEqual(report.run("origin"), "null")
         for one in (page, home, report):
@@ -187,7 +196,6 @@ class Pages(Serving):
         child = self.serve()
         run, victim = self.begin_run("90s")
         page = self.page(f"#/run/{run}")
-        self.give_token(page)
         wait_until(lambda: state_of(victim.pid) == "T", 60, "the fault is in force")
 
         def focus(name):

@@ -363,6 +363,7 @@ const server = {
     skew: 0,
     health: null,
     halt: null,
+    refused: false,
     now() { return Date.now() + this.skew; },
     silent() { return this.heard === 0 ? 0 : performance.now() - this.heard; },
     isStale() { return this.heard === 0 || this.silent() > 6000; },
@@ -378,7 +379,7 @@ const server = {
     async get(path) { return this.ask("GET", path); },
     async ask(method, path, body, patience = 10000) {
         const headers = {};
-        if (method !== "GET")
+        if (this.token())
             headers["Authorization"] = `Bearer ${this.token()}`;
         if (body !== undefined)
             headers["Content-Type"] = "application/json";
@@ -413,8 +414,8 @@ const server = {
         return value;
     },
 };
-// The events of one run, in order, each once. The browser takes a broken stream up again behind
-// the last event that it has (Last-Event-ID).
+// The events of one run, in order, each once. A stream that broke is taken up again behind the last
+// event that we have. Read by fetch: an EventSource sends no token.
 class EventFeed {
     constructor(run, after, take, changed) {
         this.run = run;
@@ -432,7 +433,7 @@ class EventFeed {
         this.drop();
     }
     drop() {
-        this.source?.close();
+        this.source?.abort();
         this.source = null;
     }
     // A stream that is open and silent is broken: the server gives a sign of life every two seconds.
@@ -446,47 +447,73 @@ class EventFeed {
         }
     }
     open() {
-        const source = new EventSource(`/api/v1/runs/${this.run}/events?after=${this.after()}`);
+        const source = new AbortController();
         this.source = source;
-        let waiting = [];
-        const flush = () => {
-            const events = waiting;
-            waiting = [];
-            this.take(events);
-        };
-        const alive = () => {
+        this.read(source).catch(() => { }).then(() => {
+            if (this.source !== source)
+                return; // closed, or another one has taken its place
+            this.source = null;
+            this.state = "connecting";
+            this.changed();
+            setTimeout(() => { if (!this.source && !this.closed)
+                this.open(); }, 1000);
+        });
+    }
+    // Until the stream ends or breaks.
+    async read(source) {
+        const answer = await fetch(`/api/v1/runs/${this.run}/events?after=${this.after()}`, {
+            headers: { "Authorization": `Bearer ${server.token()}` }, signal: source.signal,
+            cache: "no-store"
+        });
+        if (!answer.ok || !answer.body) {
+            if (answer.status === 401)
+                server.refused = true;
+            return;
+        }
+        const reader = answer.body.getReader();
+        const decoder = new TextDecoder();
+        let rest = "";
+        for (;;) {
+            const piece = await reader.read();
+            if (piece.done || this.source !== source)
+                return;
+            const frames = (rest + decoder.decode(piece.value, { stream: true })).split("\n\n");
+            rest = frames.pop() || "";
             this.heard = performance.now();
             if (this.state !== "open") {
                 this.state = "open";
                 this.changed();
             }
-        };
-        source.onopen = alive;
-        source.onmessage = message => {
-            alive();
-            if (waiting.length === 0)
-                setTimeout(flush, 0); // a whole past run comes at once
-            waiting.push(JSON.parse(message.data));
-        };
-        source.addEventListener("alive", alive);
-        const over = (state) => () => {
-            flush();
-            this.close();
-            this.state = state;
-            this.changed();
-        };
-        source.addEventListener("end", over("over"));
-        source.addEventListener("unfinished", over("unfinished"));
-        source.onerror = () => {
-            this.state = "connecting";
-            this.changed();
-            if (source.readyState === EventSource.CLOSED && this.source === source) {
-                // The server refused or is being restarted; the browser gives up, we do not.
-                this.source = null;
-                setTimeout(() => { if (!this.source && !this.closed)
-                    this.open(); }, 2000);
+            if (this.take_frames(frames))
+                return;
+        }
+    }
+    // True: it was the last one.
+    take_frames(frames) {
+        const events = [];
+        let ended = null;
+        for (const frame of frames) {
+            const fields = {};
+            for (const line of frame.split("\n")) {
+                const colon = line.indexOf(": ");
+                if (colon > 0)
+                    fields[line.slice(0, colon)] = line.slice(colon + 2);
             }
-        };
+            if (fields["event"] === "end")
+                ended = "over";
+            else if (fields["event"] === "unfinished")
+                ended = "unfinished";
+            else if (!fields["event"] && fields["data"])
+                events.push(JSON.parse(fields["data"]));
+        }
+        if (events.length > 0)
+            this.take(events);
+        if (!ended)
+            return false;
+        this.close();
+        this.state = ended;
+        this.changed();
+        return true;
     }
 }
 // Charts of SLIs over the time of a run: one point a second, bounds as dashed lines, faults as bands.
@@ -799,19 +826,17 @@ function askFor(question) {
 async function withToken(act) {
     for (;;) {
         try {
-            if (server.token())
-                return await act();
+            return await act();
         }
         catch (refused) {
             if (!(refused instanceof Refusal) || refused.code !== "token_required")
                 throw refused;
-            server.setToken("", false);
-            if (!await askToken(true))
-                throw new Error("Not done: the token is not right.");
-            continue;
         }
-        if (!await askToken(false))
-            throw new Error("Not done: this needs the token.");
+        const wrong = server.token() !== "";
+        server.setToken("", false);
+        if (!await askToken(wrong)) {
+            throw new Error(wrong ? "Not done: the token is not right." : "Not done: this needs the token.");
+        }
     }
 }
 function askToken(wrong) {
@@ -829,12 +854,43 @@ function askToken(wrong) {
                 given = true;
                 close();
             };
-            return el("form", { method: "dialog", submit }, el("h1", {}, wrong ? "That was not the token" : "Token"), el("p", {}, "Whatever changes something needs the token of this server. "
-                + "On the host, as root:"), el("pre", {}, `cat ${server.health?.token_file || "/var/lib/ordeal/serve.token"}`), el("div", {}, el("label", { for: "token" }, "Token"), input), el("label", { class: "check" }, remember, "Remember it in this browser"), el("div", { class: "line" }, el("button", { type: "button", click: close }, "Cancel"), el("button", { type: "submit", class: "primary" }, "Go on")));
+            return el("form", { method: "dialog", submit }, el("h1", {}, wrong ? "That was not the token" : "Token"), el("p", {}, "This server answers who has its token. On the host, as root (ordeal "
+                + "serve says it when it starts, if it is another file):"), el("pre", {}, `cat ${server.health?.token_file || "/var/lib/ordeal/serve.token"}`), el("div", {}, el("label", { for: "token" }, "Token"), input), el("label", { class: "check" }, remember, "Remember it in this browser"), el("div", { class: "line" }, el("button", { type: "button", click: close }, "Cancel"), el("button", { type: "submit", class: "primary" }, "Go on")));
         });
         input.focus();
         dialog.addEventListener("close", () => resolve(given));
     });
+}
+// Asks once; who closes that dialog finds it again behind the word at the top.
+let asked_for_token = false;
+async function wantToken() {
+    if (document.querySelector("dialog"))
+        return;
+    const wrong = server.token() !== "";
+    server.setToken("", false);
+    if (await askToken(wrong)) {
+        await refreshing; // one that began without it would take the refusal for that of this token
+        asked_for_token = false;
+        await refresh();
+    }
+}
+// The report stands in a tab of its own, which can send no token: a link that opens it for a while.
+async function openReport(run) {
+    const tab = window.open("about:blank", "_blank"); // now: later it would be an unwanted one
+    try {
+        const link = await server.ask("POST", `runs/${run}/report.html/link`, {});
+        if (tab) {
+            tab.opener = null;
+            tab.location.replace(link.address);
+        }
+        else {
+            location.assign(link.address);
+        }
+    }
+    catch (refused) {
+        tab?.close();
+        tell("The report cannot be shown", [refused instanceof Error ? refused.message : ""]);
+    }
 }
 function tell(title, lines) {
     openDialog(close => el("form", { method: "dialog", submit: close }, el("h1", {}, title), ...lines.map(line => el("p", {}, line)), el("div", { class: "line" }, el("button", { type: "submit", class: "primary" }, "Close"))));
@@ -1004,8 +1060,8 @@ class RunView {
                     about.mode === "run" ? "" : about.mode].filter(Boolean).join(" · "))]);
         fill(this.trouble, [fold.verdict, fold.abort?.text, fold.refused?.text, this.feed.state, fold.lost], () => this.troubleLines());
         fill(this.actions, [this.isOver(), fold.verdict !== null], () => this.isOver()
-            ? [el("a", { class: "button", href: `/api/v1/runs/${this.run}/report.html`, target: "_blank",
-                    rel: "noopener", "data-key": "report" }, "Full report")]
+            ? [el("button", { type: "button", "data-key": "report",
+                    click: () => { openReport(this.run); } }, "Full report")]
             : [el("button", { type: "button", class: "danger", "data-key": "abort",
                     click: () => askAbort(this.run, about?.name || "") }, "Abort this run")]);
     }
@@ -1403,17 +1459,26 @@ async function refreshNow() {
         server.skew = Date.parse(health.now) - Date.now();
         await view?.refresh?.();
         server.heard = performance.now();
+        server.refused = false;
     }
     catch (problem) {
         // It shows by its age; what is on the page stays, and is said to be old.
+        server.refused = problem instanceof Refusal && problem.code === "token_required";
+        if (server.refused && !asked_for_token) {
+            asked_for_token = true;
+            wantToken();
+        }
     }
     showState();
 }
 function showState() {
     const stale = server.isStale();
     const age = Math.round(server.silent() / 1000);
-    places.link.className = `link ${stale ? "lost" : "live"}`;
-    setText(places.link, stale ? (server.heard ? `no answer for ${age} s` : "connecting ...") : "live");
+    places.link.className = `link ${stale || server.refused ? "lost" : "live"}`;
+    fill(places.link, [server.refused, stale, server.heard > 0, stale ? age : 0], () => [
+        server.refused ? el("button", { type: "button", id: "give-token", click: () => { wantToken(); } }, "Give the token")
+            : stale ? (server.heard ? `no answer for ${age} s` : "connecting ...") : "live"
+    ]);
     document.body.classList.toggle("stale-view", stale && server.heard > 0);
     places.stale.hidden = !(stale && server.heard > 0);
     if (!places.stale.hidden) {

@@ -44,8 +44,14 @@ async function refreshNow(): Promise<void> {
     server.skew = Date.parse(health.now) - Date.now();
     await view?.refresh?.();
     server.heard = performance.now();
+    server.refused = false;
   } catch (problem) {
     // It shows by its age; what is on the page stays, and is said to be old.
+    server.refused = problem instanceof Refusal && problem.code === "token_required";
+    if (server.refused && !asked_for_token) {
+      asked_for_token = true;
+      wantToken();
+    }
   }
   showState();
 }
@@ -53,8 +59,11 @@ async function refreshNow(): Promise<void> {
 function showState(): void {
   const stale = server.isStale();
   const age = Math.round(server.silent() / 1000);
-  places.link.className = `link ${stale ? "lost" : "live"}`;
-  setText(places.link, stale ? (server.heard ? `no answer for ${age} s` : "connecting ...") : "live");
+  places.link.className = `link ${stale || server.refused ? "lost" : "live"}`;
+  fill(places.link, [server.refused, stale, server.heard > 0, stale ? age : 0], () => [
+    server.refused ? el("button", { type: "button", id: "give-token", click: () => { wantToken(); } },
+                        "Give the token")
+      : stale ? (server.heard ? `no answer for ${age} s` : "connecting ...") : "live"]);
   document.body.classList.toggle("stale-view", stale && server.heard > 0);
   places.stale.hidden = !(stale && server.heard > 0);
   if (!places.stale.hidden) {

@@ -63,14 +63,15 @@ function askFor(question: Question): void {
 async function withToken(act: () => Promise<void>): Promise<void> {
   for (;;) {
     try {
-      if (server.token()) return await act();
+      return await act();
     } catch (refused) {
       if (!(refused instanceof Refusal) || refused.code !== "token_required") throw refused;
-      server.setToken("", false);
-      if (!await askToken(true)) throw new Error("Not done: the token is not right.");
-      continue;
     }
-    if (!await askToken(false)) throw new Error("Not done: this needs the token.");
+    const wrong = server.token() !== "";
+    server.setToken("", false);
+    if (!await askToken(wrong)) {
+      throw new Error(wrong ? "Not done: the token is not right." : "Not done: this needs the token.");
+    }
   }
 }
 
@@ -90,8 +91,8 @@ function askToken(wrong: boolean): Promise<boolean> {
       };
       return el("form", { method: "dialog", submit },
                 el("h1", {}, wrong ? "That was not the token" : "Token"),
-                el("p", {}, "Whatever changes something needs the token of this server. "
-                    + "On the host, as root:"),
+                el("p", {}, "This server answers who has its token. On the host, as root (ordeal "
+                    + "serve says it when it starts, if it is another file):"),
                 el("pre", {}, `cat ${server.health?.token_file || "/var/lib/ordeal/serve.token"}`),
                 el("div", {}, el("label", { for: "token" }, "Token"), input),
                 el("label", { class: "check" }, remember, "Remember it in this browser"),
@@ -102,6 +103,36 @@ function askToken(wrong: boolean): Promise<boolean> {
     input.focus();
     dialog.addEventListener("close", () => resolve(given));
   });
+}
+
+// Asks once; who closes that dialog finds it again behind the word at the top.
+let asked_for_token = false;
+async function wantToken(): Promise<void> {
+  if (document.querySelector("dialog")) return;
+  const wrong = server.token() !== "";
+  server.setToken("", false);
+  if (await askToken(wrong)) {
+    await refreshing;  // one that began without it would take the refusal for that of this token
+    asked_for_token = false;
+    await refresh();
+  }
+}
+
+// The report stands in a tab of its own, which can send no token: a link that opens it for a while.
+async function openReport(run: string): Promise<void> {
+  const tab = window.open("about:blank", "_blank");  // now: later it would be an unwanted one
+  try {
+    const link = await server.ask("POST", `runs/${run}/report.html/link`, {});
+    if (tab) {
+      tab.opener = null;
+      tab.location.replace(link.address);
+    } else {
+      location.assign(link.address);
+    }
+  } catch (refused) {
+    tab?.close();
+    tell("The report cannot be shown", [refused instanceof Error ? refused.message : ""]);
+  }
 }
 
 function tell(title: string, lines: string[]): void {

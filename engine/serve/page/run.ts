@@ -100,8 +100,8 @@ class RunView implements View {
     fill(this.trouble, [fold.verdict, fold.abort?.text, fold.refused?.text, this.feed.state, fold.lost],
          () => this.troubleLines());
     fill(this.actions, [this.isOver(), fold.verdict !== null], () => this.isOver()
-        ? [el("a", { class: "button", href: `/api/v1/runs/${this.run}/report.html`, target: "_blank",
-                     rel: "noopener", "data-key": "report" }, "Full report")]
+        ? [el("button", { type: "button", "data-key": "report",
+                          click: () => { openReport(this.run); } }, "Full report")]
         : [el("button", { type: "button", class: "danger", "data-key": "abort",
                           click: () => askAbort(this.run, about?.name || "") }, "Abort this run")]);
   }

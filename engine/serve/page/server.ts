@@ -12,6 +12,7 @@ const server = {
   skew: 0,            // server's clock minus ours, ms
   health: null as any,
   halt: null as any,  // {halted, reason}; null: not known
+  refused: false,     // it wants a token, and what we have is none or not the right one
 
   now(): number { return Date.now() + this.skew; },
   silent(): number { return this.heard === 0 ? 0 : performance.now() - this.heard; },
@@ -30,7 +31,7 @@ const server = {
 
   async ask(method: string, path: string, body?: unknown, patience = 10000): Promise<any> {
     const headers: { [name: string]: string } = {};
-    if (method !== "GET") headers["Authorization"] = `Bearer ${this.token()}`;
+    if (this.token()) headers["Authorization"] = `Bearer ${this.token()}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), patience);
@@ -61,10 +62,10 @@ const server = {
   },
 };
 
-// The events of one run, in order, each once. The browser takes a broken stream up again behind
-// the last event that it has (Last-Event-ID).
+// The events of one run, in order, each once. A stream that broke is taken up again behind the last
+// event that we have. Read by fetch: an EventSource sends no token.
 class EventFeed {
-  private source: EventSource | null = null;
+  private source: AbortController | null = null;
   private closed = false;
   heard = performance.now();
   state: "open" | "connecting" | "over" | "unfinished" = "connecting";
@@ -80,7 +81,7 @@ class EventFeed {
   }
 
   private drop(): void {
-    this.source?.close();
+    this.source?.abort();
     this.source = null;
   }
 
@@ -96,44 +97,62 @@ class EventFeed {
   }
 
   private open(): void {
-    const source = new EventSource(`/api/v1/runs/${this.run}/events?after=${this.after()}`);
+    const source = new AbortController();
     this.source = source;
-    let waiting: RunEvent[] = [];
-    const flush = () => {
-      const events = waiting;
-      waiting = [];
-      this.take(events);
-    };
-    const alive = () => {
+    this.read(source).catch(() => {}).then(() => {
+      if (this.source !== source) return;  // closed, or another one has taken its place
+      this.source = null;
+      this.state = "connecting";
+      this.changed();
+      setTimeout(() => { if (!this.source && !this.closed) this.open(); }, 1000);
+    });
+  }
+
+  // Until the stream ends or breaks.
+  private async read(source: AbortController): Promise<void> {
+    const answer = await fetch(`/api/v1/runs/${this.run}/events?after=${this.after()}`, {
+      headers: { "Authorization": `Bearer ${server.token()}` }, signal: source.signal,
+      cache: "no-store" });
+    if (!answer.ok || !answer.body) {
+      if (answer.status === 401) server.refused = true;
+      return;
+    }
+    const reader = answer.body.getReader();
+    const decoder = new TextDecoder();
+    let rest = "";
+    for (;;) {
+      const piece = await reader.read();
+      if (piece.done || this.source !== source) return;
+      const frames = (rest + decoder.decode(piece.value, { stream: true })).split("\n\n");
+      rest = frames.pop() || "";
       this.heard = performance.now();
       if (this.state !== "open") {
         this.state = "open";
         this.changed();
       }
-    };
-    source.onopen = alive;
-    source.onmessage = message => {
-      alive();
-      if (waiting.length === 0) setTimeout(flush, 0);  // a whole past run comes at once
-      waiting.push(JSON.parse(message.data));
-    };
-    source.addEventListener("alive", alive);
-    const over = (state: "over" | "unfinished") => () => {
-      flush();
-      this.close();
-      this.state = state;
-      this.changed();
-    };
-    source.addEventListener("end", over("over"));
-    source.addEventListener("unfinished", over("unfinished"));
-    source.onerror = () => {
-      this.state = "connecting";
-      this.changed();
-      if (source.readyState === EventSource.CLOSED && this.source === source) {
-        // The server refused or is being restarted; the browser gives up, we do not.
-        this.source = null;
-        setTimeout(() => { if (!this.source && !this.closed) this.open(); }, 2000);
+      if (this.take_frames(frames)) return;
+    }
+  }
+
+  // True: it was the last one.
+  private take_frames(frames: string[]): boolean {
+    const events: RunEvent[] = [];
+    let ended: "over" | "unfinished" | null = null;
+    for (const frame of frames) {
+      const fields: { [name: string]: string } = {};
+      for (const line of frame.split("\n")) {
+        const colon = line.indexOf(": ");
+        if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 2);
       }
-    };
+      if (fields["event"] === "end") ended = "over";
+      else if (fields["event"] === "unfinished") ended = "unfinished";
+      else if (!fields["event"] && fields["data"]) events.push(JSON.parse(fields["data"]));
+    }
+    if (events.length > 0) this.take(events);
+    if (!ended) return false;
+    this.close();
+    this.state = ended;
+    this.changed();
+    return true;
   }
 }

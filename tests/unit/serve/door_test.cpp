@@ -18,6 +18,7 @@ Door tcp_door() {
 Claims get() {
   Claims out;
   out.method = "GET";
+  out.authorization = kBearer;
   out.host = "127.0.0.1:8420";
   return out;
 }
@@ -51,6 +52,23 @@ TEST(Door, ReadingNeedsAKnownHost) {
   }
 }
 
+TEST(Door, ReadingNeedsTheTokenToo) {
+  Claims claims = get();
+  EXPECT_EQ(status(claims, tcp_door()), 200);
+  for (const std::string& text : {std::string(), kBearer + "a", std::string("Bearer ")}) {
+    claims.authorization = text;
+    EXPECT_EQ(status(claims, tcp_door()), 401) << text;
+  }
+  claims.authorization = {};
+  claims.open = true;  // a file of the page
+  EXPECT_EQ(status(claims, tcp_door()), 200);
+  claims.host = "evil.example";
+  EXPECT_EQ(status(claims, tcp_door()), 403);
+  Claims change = post("");
+  change.open = true;
+  EXPECT_EQ(status(change, tcp_door()), 401);
+}
+
 TEST(Door, ChangesNeedTheToken) {
   EXPECT_EQ(status(post(kBearer), tcp_door()), 200);
   const std::string lower_case = "bearer " + kToken;
@@ -62,7 +80,7 @@ TEST(Door, ChangesNeedTheToken) {
         kBearer + "a", std::string("Bearer "), std::string("Bearer")}) {
     EXPECT_EQ(status(post(text), tcp_door()), 401) << text;
   }
-  Claims lift = get();
+  Claims lift = post("");
   lift.method = "DELETE";
   EXPECT_EQ(status(lift, tcp_door()), 401);
   lift.authorization = kBearer;
