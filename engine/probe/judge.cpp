@@ -30,6 +30,7 @@ Judge::Impl::Impl(const model::Experiment& experiment, BootTime start)
     Series series;
     series.traits = traits_of(sli);
     series.sli = sli.name;
+    series.arrivals = Arrivals(series.traits.interval, !series.traits.open_loop);
     book_.series.push_back(std::move(series));
   }
   guarded_.assign(experiment.slis.size(), false);
@@ -151,6 +152,7 @@ bool Judge::Impl::reads_host(const std::string& host) const {
 void Judge::Impl::add_point(std::size_t index, const Point& point, const std::string& problem) {
   Series& series = book_.series[index];
   series.log.push_back(point);
+  if (!series.traits.gauge) series.arrivals.add(point);
   latest_ = std::max(latest_, point.completed);
   if (point.no_data) {
     series.last_problem = problem;
@@ -197,6 +199,10 @@ void Judge::Impl::add_host(const std::string& host, const std::map<std::string, 
     point.value = value;
     add_point(host_series(host, want), point, "");
   }
+}
+
+void Judge::Impl::blind(BootTime from, BootTime to) {
+  for (Series& series : book_.series) series.arrivals.blind(from, to);
 }
 
 std::vector<model::Samples> Judge::Impl::slices() {
@@ -253,11 +259,15 @@ void Judge::add_host(const std::string& host, const std::map<std::string, double
   impl_->add_host(host, values, at);
 }
 
+void Judge::blind(BootTime from, BootTime to) { impl_->blind(from, to); }
+
 void Judge::begin_baseline(BootTime at) { impl_->begin_baseline(at); }
 Result<void> Judge::end_baseline(BootTime at) { return impl_->end_baseline(at); }
 void Judge::arm(BootTime at) { impl_->arm(at); }
 void Judge::begin_fault(BootTime at) { impl_->begin_fault(at); }
-void Judge::begin_step(const std::string& path, BootTime at) { impl_->begin_step(path, at); }
+void Judge::begin_step(const std::string& path, BootTime at, std::optional<BootTime> injecting) {
+  impl_->begin_step(path, at, injecting.value_or(at));
+}
 void Judge::end_step(const std::string& path, BootTime at) { impl_->end_step(path, at); }
 void Judge::end_fault(BootTime at) { impl_->end_fault(at); }
 void Judge::begin_wait(const std::string& path, BootTime at) { impl_->begin_wait(path, at); }

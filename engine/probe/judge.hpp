@@ -54,6 +54,8 @@ class Judge {
   void add(const Sample& sample);
   // Host values of one host, as the executor pushed them (names of model::HostValue -> number).
   void add_host(const std::string& host, const std::map<std::string, double>& values, BootTime at);
+  // ordeal itself did not run: what was not heard meanwhile is nobody's outage.
+  void blind(BootTime from, BootTime to);
 
   // ---- baseline
   void begin_baseline(BootTime at);  // after the warm-up
@@ -64,7 +66,10 @@ class Judge {
   // ---- fault
   void arm(BootTime at);          // abort_if lives from here
   void begin_fault(BootTime at);  // first step verified: during, expect anchored
-  void begin_step(const std::string& step_path, BootTime at);  // its own lists live from here
+  // Its fault was injected from `injecting` on, and is active; its own lists live from here. Again
+  // after its end when it goes through its hosts.
+  void begin_step(const std::string& step_path, BootTime at,
+                  std::optional<BootTime> injecting = std::nullopt);
   void end_step(const std::string& step_path, BootTime at);
   void end_fault(BootTime at);  // last step begins to revert
   // A `wait.until` of the method: true when it held; anchored at `at`.
@@ -85,10 +90,12 @@ class Judge {
   // The first abort condition that is crossed, or an SLI that is silent past its grace; in the
   // baseline phase only silence and abort_if without relative bounds.
   std::optional<AbortReason> abort_reason(BootTime now);
-  // Final statuses of the lists judged in this phase (steady_state in baseline; during and expect
-  // in fault); the phase must have ended.
+  // Final statuses of the lists judged in this phase (steady_state in baseline and recovery;
+  // during and expect in fault); the phase must have ended.
   std::vector<model::ConditionStatus> final_statuses(model::Phase phase, BootTime now);
-  // Per SLI totals of a phase, for the tables.
+  // Per SLI totals of a phase, for the tables. Every sample since the warm-up is in exactly one of
+  // them: `inject` has what was answered between the baseline and the first injection, `revert`
+  // what was due while no fault was active, until the recovery.
   std::vector<model::SliSummary> summaries(model::Phase phase);
   // Samples since the last call, per SLI and 100 ms slice, to be emitted as events. A slice whose
   // requests are answered late comes again with what was added: readers sum by `from`.

@@ -17,9 +17,8 @@ using model::Truth;
 
 namespace {
 
-bool inside(const std::vector<Span>& spans, BootTime at) {
-  return std::any_of(spans.begin(), spans.end(),
-                     [&](const Span& span) { return span.contains(at); });
+bool inside(const std::vector<Span>& spans, const Point& point) {
+  return std::any_of(spans.begin(), spans.end(), [&](const Span& span) { return span.has(point); });
 }
 
 bool compares_baseline_with_itself(const model::Part& part) {
@@ -39,18 +38,26 @@ model::Condition judged_in_baseline(model::Condition condition) {
 std::vector<Span> without(const std::vector<Span>& spans, const Span& hole) {
   std::vector<Span> out;
   for (const Span& span : spans) {
-    const BootTime to = *span.to;
-    if (hole.from > span.from) out.push_back({span.from, std::min(to, hole.from)});
-    if (hole.to && *hole.to < to) out.push_back({std::max(span.from, *hole.to), to});
+    const bool apart = (span.to && *span.to <= hole.from) || (hole.to && *hole.to <= span.from);
+    if (apart) {
+      out.push_back(span);
+      continue;
+    }
+    if (hole.from > span.from) {
+      Span before = span;
+      before.to = hole.from;
+      before.cut = hole.hit;
+      out.push_back(before);
+    }
+    if (hole.to && (!span.to || *hole.to < *span.to)) out.push_back({*hole.to, span.to});
   }
-  std::erase_if(out, [](const Span& span) { return *span.to <= span.from; });
   return out;
 }
 
-Tally tally_of(const Series& series, const Span& span) {
+Tally tally_of(const Series& series, const std::vector<Span>& spans) {
   Tally tally(series.traits.gauge, true);
   for (const Point& point : series.log) {
-    if (span.contains(point.scheduled)) tally.add(point);
+    if (inside(spans, point)) tally.add(point);
   }
   return tally;
 }
@@ -63,6 +70,7 @@ Result<void> Judge::Impl::end_baseline(BootTime at) {
   latest_ = std::max(latest_, at);
   if (!baseline_) return Error(Code::refused, "the baseline has not begun");
   baseline_->to = at;
+  for (Series& series : book_.series) series.arrivals.fix_pace();
   for (Entry& entry : entries_) {
     if (entry.info.list == ConditionList::steady_state) entry.phase.reset();
     for (const model::Part& part : entry.condition->parts) {
@@ -83,17 +91,11 @@ Result<void> Judge::Impl::fix_baseline(const Entry& entry, const model::Part& pa
     if (book_.baseline.contains({i, aggregate})) {
       // Fixed for another condition already; this one may have a factor of its own.
     } else if (is_gap(aggregate)) {
-      Gaps gaps(baseline_->from, series.traits.interval, series.traits.timeout);
-      for (const Point& point : series.log) {
-        if (baseline_->contains(point.scheduled) && !point.no_data) {
-          gaps.add(point.scheduled, point.good);
-        }
-      }
-      const Gaps::Down down = gaps.read(*baseline_->to, baseline_->to);
-      const Duration length = aggregate == Aggregate::outage ? down.longest : down.total;
-      book_.baseline[{i, aggregate}] = static_cast<double>(length.count()) / 1e6;
+      Reading reading;
+      read_down(reading, aggregate, series, {*baseline_}, latest_, false);
+      book_.baseline[{i, aggregate}] = reading.measured.value_or(0);
     } else {
-      const Tally tally = tally_of(series, *baseline_);
+      const Tally tally = tally_of(series, {*baseline_});
       Reading reading;
       const auto value =
           measure(aggregate, series.traits, tally, *baseline_->to - baseline_->from, reading);
@@ -142,14 +144,14 @@ ConditionStatus Judge::Impl::final_phase(const Entry& entry, std::vector<Span> s
                                     [&](const model::Part& part) { return reads(part, series); });
     if (!wanted) continue;
     for (const Point& point : series.log) {
-      if (inside(spans, point.scheduled)) items.push_back({i, &point});
+      if (inside(spans, point)) items.push_back({i, &point});
     }
   }
   std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
     return a.point->completed < b.point->completed;
   });
   for (const Item& item : items) watch.feed(item.series, *item.point);
-  const Outcome outcome = watch.finish();
+  const Outcome outcome = watch.finish(latest_);
   ConditionStatus status = status_of(entry, outcome.readings, outcome.truth, outcome.decided_by);
   status.final = true;
   if (outcome.truth == Truth::broken && outcome.broken_at) {
@@ -225,77 +227,135 @@ ConditionStatus Judge::Impl::end_wait(const std::string& path, BootTime now) {
   return status;
 }
 
-// The fault phase without the stretches in which a step's own list replaced this one; for a step's
-// own list the stretches in which it was active.
-std::vector<Span> Judge::Impl::during_spans(const Entry& entry, BootTime now) const {
-  Span whole = *fault_;
-  whole.to = whole.to.value_or(now);
-  std::vector<Span> spans = {whole};
+// Whether the service was well again is decided by the run; this is by what.
+ConditionStatus Judge::Impl::final_recovery(Entry& entry, BootTime now) {
+  const std::vector<Reading> readings = entry.trailing->read(std::max(now, latest_));
+  const Combined combined = entry.trailing->combined();
+  ConditionStatus status = status_of(entry, readings, combined.truth, combined.decided_by);
+  status.final = true;
+  return status;
+}
+
+// While at least one fault was active: from its injection to the beginning of its revert.
+std::vector<Span> Judge::Impl::active_spans() const {
+  if (!fault_) return {};
+  if (steps_.empty()) return {*fault_};
+  std::vector<Span> all;
+  for (const auto& [path, spans] : steps_) all.insert(all.end(), spans.begin(), spans.end());
+  std::sort(all.begin(), all.end(), [](const Span& a, const Span& b) { return a.from < b.from; });
+  std::vector<Span> out;
+  for (const Span& span : all) {
+    const bool joins = !out.empty() && (!out.back().to || span.from <= *out.back().to);
+    if (!joins) {
+      out.push_back(span);
+    } else if (!span.to || (out.back().to && *span.to > *out.back().to)) {
+      out.back().to = span.to;
+    }
+  }
+  return out;
+}
+
+// Where this list is judged: while faults are active, without the stretches in which a step's own
+// list replaced it; a step's own list while that step is active.
+std::vector<Span> Judge::Impl::during_spans(const Entry& entry) const {
+  if (!entry.scope.empty()) {
+    const auto own = steps_.find(entry.scope);
+    return own == steps_.end() ? std::vector<Span>() : own->second;
+  }
+  std::vector<Span> spans = active_spans();
   for (const model::Step* step : model::steps_of(experiment_)) {
     const auto active = steps_.find(step->path);
-    if (entry.scope.empty() && step->during && active != steps_.end()) {
-      spans = without(spans, active->second);
-    }
-    if (entry.scope != step->path) continue;
-    if (active == steps_.end()) return {};
-    Span own = active->second;
-    own.to = std::min(own.to.value_or(*whole.to), *whole.to);
-    return {own};
+    if (!step->during || active == steps_.end()) continue;
+    for (const Span& hole : active->second) spans = without(spans, hole);
   }
   return spans;
+}
+
+void Judge::Impl::final_fault(Entry& entry, BootTime now, std::vector<ConditionStatus>& out) {
+  const ConditionList list = entry.info.list;
+  // A limit that nobody could read would not have stopped anything.
+  const bool blind = list == ConditionList::abort_if && entry.scope.empty() && !entry.known;
+  if (blind) {
+    entry.in = Phase::fault;
+    ConditionStatus status = status_of(entry, {}, Truth::unknown, 0);
+    status.problem = "was never known while it should have guarded the run";
+    status.final = true;
+    out.push_back(std::move(status));
+  }
+  if (list == ConditionList::expect) out.push_back(final_expect(entry, now));
+  if (list != ConditionList::during) return;
+  entry.in = Phase::fault;
+  const auto length = [now](std::vector<Span>& spans) {
+    Duration total{};
+    for (Span& span : spans) total += *(span.to = span.to.value_or(now)) - span.from;
+    return total;
+  };
+  std::vector<Span> active = active_spans();
+  std::vector<Span> spans = during_spans(entry);
+  // Replaced from the first to the last moment: the lists that replaced it are judged instead.
+  const Duration left = length(spans);
+  const bool replaced = entry.scope.empty() && left < length(active) && left < 1s;
+  if (!replaced) out.push_back(final_phase(entry, spans));
 }
 
 std::vector<ConditionStatus> Judge::Impl::final_statuses(Phase phase, BootTime now) {
   latest_ = std::max(latest_, now);
   std::vector<ConditionStatus> out;
   for (Entry& entry : entries_) {
-    const ConditionList list = entry.info.list;
-    if (phase == Phase::baseline && list == ConditionList::steady_state && baseline_) {
-      out.push_back(final_baseline(entry, now));
-    }
-    if (phase != Phase::fault || !fault_) continue;
-    // A limit that nobody could read would not have stopped anything.
-    const bool blind = list == ConditionList::abort_if && entry.scope.empty() && !entry.known;
-    if (blind) {
-      entry.in = Phase::fault;
-      ConditionStatus status = status_of(entry, {}, Truth::unknown, 0);
-      status.problem = "was never known while it should have guarded the run";
-      status.final = true;
-      out.push_back(std::move(status));
-    }
-    if (list == ConditionList::expect) out.push_back(final_expect(entry, now));
-    if (list != ConditionList::during) continue;
-    entry.in = Phase::fault;
-    const std::vector<Span> spans = during_spans(entry, now);
-    // Replaced from the first to the last moment: the lists that replaced it are judged instead.
-    Duration left{};
-    for (const Span& span : spans) left += *span.to - span.from;
-    const Duration whole = fault_->to.value_or(now) - fault_->from;
-    const bool replaced = entry.scope.empty() && left < whole && left < 1s;
-    if (!replaced) out.push_back(final_phase(entry, spans));
+    const bool steady = entry.info.list == ConditionList::steady_state;
+    if (phase == Phase::baseline && steady && baseline_) out.push_back(final_baseline(entry, now));
+    if (phase == Phase::fault && fault_) final_fault(entry, now, out);
+    if (phase == Phase::recovery && steady && recovery_) out.push_back(final_recovery(entry, now));
   }
   return out;
 }
 
 // ---- summaries ---------------------------------------------------------------------------------
 
-std::optional<Span> Judge::Impl::span_of(Phase phase) const {
-  if (phase == Phase::baseline) return baseline_;
-  if (phase == Phase::fault) return fault_;
-  if (phase == Phase::recovery) return recovery_;
-  return std::nullopt;
+// From the first fault to the recovery, while none was active.
+std::vector<Span> Judge::Impl::idle_spans() const {
+  std::vector<Span> out;
+  for (const Span& active : active_spans()) {
+    if (!out.empty()) {
+      out.back().to = active.from;
+      out.back().cut = active.hit;
+    }
+    if (!active.to) return out;
+    out.push_back({*active.to, std::nullopt});
+  }
+  if (!out.empty() && recovery_) out.back().to = recovery_->from;
+  return out;
 }
 
-model::SliSummary Judge::Impl::summary(std::size_t index, Phase phase, const Span& span) const {
+std::vector<Span> Judge::Impl::spans_of(Phase phase) const {
+  std::vector<Span> out;
+  if (phase == Phase::fault) return active_spans();
+  if (phase == Phase::revert) return idle_spans();
+  if (phase == Phase::recovery && recovery_) out.push_back(*recovery_);
+  if (phase == Phase::baseline && baseline_) {
+    out.push_back(*baseline_);
+    out.back().cut = armed_;
+  }
+  if (phase == Phase::inject && armed_ && baseline_ && baseline_->to) {
+    out.push_back({*baseline_->to, armed_});
+    out.back().cut = armed_;
+  }
+  return out;
+}
+
+model::SliSummary Judge::Impl::summary(std::size_t index, Phase phase,
+                                       const std::vector<Span>& spans) const {
   const Series& series = book_.series[index];
   const Traits& traits = series.traits;
   model::SliSummary out;
   out.sli = series.host_value ? traits.name : series.sli;
   out.phase = phase;
-  const Tally tally = tally_of(series, span);
+  const Tally tally = tally_of(series, spans);
   if (tally.attempts() == 0) return out;
   using enum Aggregate;
-  const Duration length = std::max<Duration>(span.to.value_or(latest_) - span.from, 1us);
+  Duration length{};
+  for (const Span& span : spans) length += span.to.value_or(latest_) - span.from;
+  length = std::max<Duration>(length, 1us);
   std::vector<Aggregate> wanted;
   if (traits.request) wanted = {success, error, failures, count, throughput};
   if (traits.flag) wanted = {success, error, failures};
@@ -308,17 +368,15 @@ model::SliSummary Judge::Impl::summary(std::size_t index, Phase phase, const Spa
     if (value) out.values[model::to_string(aggregate)] = *value;
   }
   if (traits.request || traits.flag) {
-    Gaps gaps(span.from, traits.interval, traits.timeout);
-    for (const Point& point : series.log) {
-      if (span.contains(point.scheduled) && !point.no_data) gaps.add(point.scheduled, point.good);
+    for (const Aggregate aggregate : {outage, downtime}) {
+      Reading reading;
+      read_down(reading, aggregate, series, spans, latest_, false);
+      if (reading.measured) out.values[model::to_string(aggregate)] = *reading.measured;
     }
-    const Gaps::Down down = gaps.read(latest_, span.to);
-    out.values["outage"] = static_cast<double>(down.longest.count()) / 1e6;
-    out.values["downtime"] = static_cast<double>(down.total.count()) / 1e6;
   }
   const Point* last = nullptr;
   for (const Point& point : series.log) {
-    if (span.contains(point.scheduled) && !point.no_data) last = &point;
+    if (inside(spans, point) && !point.no_data) last = &point;
   }
   if (traits.gauge && last != nullptr) out.values["value"] = last->value;
   if (traits.flag && last != nullptr) out.values["up"] = last->good ? 1 : 0;
@@ -327,9 +385,9 @@ model::SliSummary Judge::Impl::summary(std::size_t index, Phase phase, const Spa
 
 std::vector<model::SliSummary> Judge::Impl::summaries(Phase phase) {
   std::vector<model::SliSummary> out;
-  const std::optional<Span> span = span_of(phase);
-  if (!span) return out;
-  for (std::size_t i = 0; i < book_.series.size(); ++i) out.push_back(summary(i, phase, *span));
+  const std::vector<Span> spans = spans_of(phase);
+  if (spans.empty()) return out;
+  for (std::size_t i = 0; i < book_.series.size(); ++i) out.push_back(summary(i, phase, spans));
   return out;
 }
 

@@ -59,11 +59,12 @@ class Judge::Impl {
   void set_hosts(std::vector<WatchedHost> hosts);
   void add_point(std::size_t series, const Point& point, const std::string& problem);
   void add_host(const std::string& host, const std::map<std::string, double>& values, BootTime at);
+  void blind(BootTime from, BootTime to);
   void begin_baseline(BootTime at);
   Result<void> end_baseline(BootTime at);
   void arm(BootTime at);
   void begin_fault(BootTime at);
-  void begin_step(const std::string& path, BootTime at);
+  void begin_step(const std::string& path, BootTime at, BootTime injecting);
   void end_step(const std::string& path, BootTime at);
   void end_fault(BootTime at);
   void begin_wait(const std::string& path, BootTime at);
@@ -103,7 +104,8 @@ class Judge::Impl {
 
   // Watching (judge_watch.cpp)
   void watch_trailing(Entry& entry, BootTime floor, std::optional<Duration> default_window = {});
-  void watch_phase(Entry& entry, BootTime from);
+  void watch_phase(Entry& entry, std::vector<Span> spans);
+  void watch_during();
   void expect_from(Entry& entry, BootTime reference, BootTime anchor);
   void evaluate(Entry& entry, BootTime at, bool new_sample);
   void evaluate_abort(Entry& entry, BootTime at, bool new_sample);
@@ -123,10 +125,15 @@ class Judge::Impl {
   model::ConditionStatus final_phase(const Entry& entry, std::vector<Span> spans) const;
   model::ConditionStatus final_baseline(Entry& entry, BootTime now) const;
   model::ConditionStatus final_expect(const Entry& entry, BootTime now);
-  std::vector<Span> during_spans(const Entry& entry, BootTime now) const;
+  model::ConditionStatus final_recovery(Entry& entry, BootTime now);
+  void final_fault(Entry& entry, BootTime now, std::vector<model::ConditionStatus>& out);
+  std::vector<Span> active_spans() const;
+  std::vector<Span> during_spans(const Entry& entry) const;
   Result<void> fix_baseline(const Entry& entry, const model::Part& part);
-  model::SliSummary summary(std::size_t series, model::Phase phase, const Span& span) const;
-  std::optional<Span> span_of(model::Phase phase) const;
+  model::SliSummary summary(std::size_t series, model::Phase phase,
+                            const std::vector<Span>& spans) const;
+  std::vector<Span> spans_of(model::Phase phase) const;
+  std::vector<Span> idle_spans() const;
 
   const model::Experiment& experiment_;
   BootTime start_;
@@ -143,7 +150,7 @@ class Judge::Impl {
   std::optional<Span> fault_;
   std::optional<Span> recovery_;
   std::optional<BootTime> armed_;
-  std::map<std::string, Span> steps_;
+  std::map<std::string, std::vector<Span>> steps_;  // while their faults were active
 
   std::map<std::pair<std::size_t, std::int64_t>, SliceTally> slices_;  // not emitted yet
 };

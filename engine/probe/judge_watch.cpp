@@ -41,9 +41,9 @@ void Judge::Impl::watch_trailing(Entry& entry, BootTime floor,
   }
 }
 
-void Judge::Impl::watch_phase(Entry& entry, BootTime from) {
-  std::vector<Span> spans(1);
-  spans.front().from = from;
+void Judge::Impl::watch_phase(Entry& entry, std::vector<Span> spans) {
+  if (spans.empty()) return entry.phase.reset();
+  const BootTime from = spans.front().from;
   entry.phase = std::make_unique<PhaseWatch>(*entry.condition, book_, std::move(spans));
   for (std::size_t i = 0; i < book_.series.size(); ++i) {
     const std::vector<Point>& log = book_.series[i].log;
@@ -53,11 +53,18 @@ void Judge::Impl::watch_phase(Entry& entry, BootTime from) {
   }
 }
 
+// What is active has changed: counted anew, as it will be in the end.
+void Judge::Impl::watch_during() {
+  for (Entry& entry : entries_) {
+    if (entry.info.list == ConditionList::during) watch_phase(entry, during_spans(entry));
+  }
+}
+
 void Judge::Impl::begin_baseline(BootTime at) {
   latest_ = std::max(latest_, at);
   baseline_ = Span{at, std::nullopt};
   for (Entry& entry : entries_) {
-    if (entry.info.list == ConditionList::steady_state) watch_phase(entry, at);
+    if (entry.info.list == ConditionList::steady_state) watch_phase(entry, {*baseline_});
     if (entry.info.list == ConditionList::abort_if && entry.scope.empty()) {
       watch_trailing(entry, at);
     }
@@ -99,77 +106,66 @@ void Judge::Impl::expect_from(Entry& entry, BootTime reference, BootTime anchor)
 
 void Judge::Impl::begin_fault(BootTime at) {
   latest_ = std::max(latest_, at);
-  fault_ = Span{at, std::nullopt};
-  for (Entry& entry : entries_) {
-    if (entry.info.list == ConditionList::abort_if) entry.in = Phase::fault;
-    if (!entry.scope.empty()) continue;
-    if (entry.info.list == ConditionList::during) {
-      watch_phase(entry, at);
-      entry.in = Phase::fault;
-    }
-    if (entry.info.list == ConditionList::expect) expect_from(entry, armed_.value_or(at), at);
-  }
-}
-
-void Judge::Impl::begin_step(const std::string& path, BootTime at) {
-  latest_ = std::max(latest_, at);
-  steps_[path] = Span{at, std::nullopt};
-  bool replaces = false;
-  for (const model::Step* step : model::steps_of(experiment_)) {
-    if (step->path == path && step->during) replaces = true;
-  }
-  // The first step is what the run was armed for; of a later one only its anchor is known.
-  const bool first = armed_ && fault_ && at - fault_->from <= 100ms;
+  fault_ = Span{armed_.value_or(at), std::nullopt, armed_};
   for (Entry& entry : entries_) {
     const ConditionList list = entry.info.list;
-    if (replaces && list == ConditionList::during && entry.scope.empty() && entry.phase) {
-      entry.phase->suspend(at);
-    }
+    if (list == ConditionList::abort_if) entry.in = Phase::fault;
+    if (list == ConditionList::during) entry.in = Phase::fault;
+    if (!entry.scope.empty()) continue;
+    if (list == ConditionList::expect) expect_from(entry, armed_.value_or(at), at);
+  }
+  watch_during();
+}
+
+void Judge::Impl::begin_step(const std::string& path, BootTime at, BootTime injecting) {
+  latest_ = std::max(latest_, at);
+  // The first step is what the run was armed for; of a later one only its anchor is known.
+  const bool first = armed_ && fault_ && injecting - *armed_ <= 100ms;
+  Span span{first ? *armed_ : injecting, std::nullopt, first ? armed_ : injecting};
+  for (const Span& earlier : active_spans()) {
+    const bool over = !steps_.empty() && earlier.to && *earlier.to <= span.from;
+    if (over) span.reach = *earlier.to;
+  }
+  std::vector<Span>& own = steps_[path];
+  const bool again = !own.empty();
+  own.push_back(span);
+  for (Entry& entry : entries_) {
+    const ConditionList list = entry.info.list;
     if (entry.scope != path) continue;
-    if (list == ConditionList::during) watch_phase(entry, at);
     if (list == ConditionList::abort_if) {
       // Windows reach back; what counts without one begins with the step.
       watch_trailing(entry, baseline_ ? baseline_->from : at);
       entry.trailing->restart(at);
     }
-    if (list == ConditionList::expect) expect_from(entry, first ? *armed_ : at, at);
+    const bool anchors = list == ConditionList::expect && !again;
+    if (anchors) expect_from(entry, first ? *armed_ : at, at);
     entry.in = Phase::fault;
   }
+  watch_during();
 }
 
 void Judge::Impl::end_step(const std::string& path, BootTime at) {
   const auto step = steps_.find(path);
-  if (step == steps_.end() || step->second.to) return;
-  step->second.to = at;
-  bool replaced = false;  // by another step that goes on
-  for (const model::Step* other : model::steps_of(experiment_)) {
-    const auto active = steps_.find(other->path);
-    if (other->during && active != steps_.end() && !active->second.to) replaced = true;
-  }
+  if (step == steps_.end() || step->second.back().to) return;
+  step->second.back().to = std::max(at, step->second.back().from);
   for (Entry& entry : entries_) {
-    const ConditionList list = entry.info.list;
-    const bool global_during = list == ConditionList::during && entry.scope.empty();
-    if (global_during && entry.phase && entry.phase->suspended() && !replaced && fault_ &&
-        !fault_->to) {
-      entry.phase->resume(at);
-    }
     if (entry.scope != path) continue;
-    if (list == ConditionList::abort_if) entry.trailing.reset();
-    if (list == ConditionList::during && entry.phase) entry.phase->suspend(at);
+    if (entry.info.list == ConditionList::abort_if) entry.trailing.reset();
   }
+  watch_during();
 }
 
 void Judge::Impl::end_fault(BootTime at) {
   latest_ = std::max(latest_, at);
   if (!fault_ || fault_->to) return;
-  for (auto& [path, span] : steps_) {
-    if (!span.to) span.to = at;
+  for (auto& [path, spans] : steps_) {
+    if (!spans.back().to) spans.back().to = std::max(at, spans.back().from);
   }
   fault_->to = at;
   for (Entry& entry : entries_) {
-    if (entry.info.list == ConditionList::during && entry.phase) entry.phase->suspend(at);
     if (entry.info.list == ConditionList::abort_if && !entry.scope.empty()) entry.trailing.reset();
   }
+  watch_during();
 }
 
 void Judge::Impl::begin_wait(const std::string& path, BootTime at) {

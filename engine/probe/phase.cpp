@@ -79,7 +79,7 @@ PhaseWatch::Channel& PhaseWatch::channel_of(PartState& state, std::size_t series
   }
   const Aggregate aggregate = state.part->measure.aggregate;
   const bool extremes = aggregate == Aggregate::min || aggregate == Aggregate::max;
-  Channel channel{series, {}, Tally(book_.series[series].traits.gauge, extremes), {}, {}, {}};
+  Channel channel{series, {}, Tally(book_.series[series].traits.gauge, extremes), {}};
   for (const Point& point : book_.series[series].log) {
     if (spans_.empty() || point.no_data || point.scheduled >= spans_.front().from) continue;
     channel.latest.restarts_base = point.restarts;
@@ -101,20 +101,9 @@ void PhaseWatch::add_slices(Group& group, const Span& span, BootTime until) cons
   }
 }
 
-void PhaseWatch::suspend(BootTime at) {
-  if (spans_.empty() || spans_.back().to) return;
-  spans_.back().to = std::max(at, spans_.back().from);
-  for (Group& group : groups_) {
-    while (!group.slices.empty() && group.slices.back().to > at) group.slices.pop_back();
-    group.judged = std::min(group.judged, group.slices.size());
-  }
-}
-
-void PhaseWatch::resume(BootTime at) { spans_.push_back({at, std::nullopt}); }
-
 void PhaseWatch::feed(std::size_t series, const Point& point) {
   for (std::size_t span = 0; span < spans_.size(); ++span) {
-    if (!spans_[span].contains(point.scheduled)) continue;
+    if (!spans_[span].has(point)) continue;
     for (Group& group : groups_) feed_group(group, series, point, span);
     return;
   }
@@ -122,15 +111,15 @@ void PhaseWatch::feed(std::size_t series, const Point& point) {
 
 void PhaseWatch::feed_group(Group& group, std::size_t series, const Point& point,
                             std::size_t span) {
-  const Traits& traits = book_.series[series].traits;
   bool read = false;
   for (PartState& state : group.parts) {
     if (!reads(*state.part, book_.series[series])) continue;
     read = true;
     Channel& channel = channel_of(state, series);
     if (group.mode == Mode::slices) {
-      if (!spans_[span].to) add_slices(group, spans_[span], point.scheduled);
-      feed_slices(group, channel, point);
+      const BootTime due = std::max(point.scheduled, spans_[span].from);
+      if (!spans_[span].to) add_slices(group, spans_[span], due);
+      feed_slices(group, channel, point, due);
       continue;
     }
     if (group.mode == Mode::moments) {
@@ -141,21 +130,14 @@ void PhaseWatch::feed_group(Group& group, std::size_t series, const Point& point
       continue;
     }
     channel.whole.add(point);
-    if (!is_gap(state.part->measure.aggregate)) continue;
-    const auto add = [&](std::map<std::size_t, Gaps>& gaps, bool good) {
-      gaps.try_emplace(span, spans_[span].from, traits.interval, traits.timeout)
-          .first->second.add(point.scheduled, good);
-    };
-    add(channel.least_gaps, point.good || point.no_data);
-    if (!point.no_data) add(channel.gaps, point.good);
   }
   if (read && group.mode == Mode::moments) feed_moment(group, point, spans_[span]);
 }
 
-void PhaseWatch::feed_slices(Group& group, Channel& channel, const Point& point) {
-  const auto after = [](BootTime at, const Slice& slice) { return at < slice.to; };
-  auto slice = std::upper_bound(group.slices.begin(), group.slices.end(), point.scheduled, after);
-  for (; slice != group.slices.end() && slice->from <= point.scheduled; ++slice) {
+void PhaseWatch::feed_slices(Group& group, Channel& channel, const Point& point, BootTime at) {
+  const auto after = [](BootTime when, const Slice& slice) { return when < slice.to; };
+  auto slice = std::upper_bound(group.slices.begin(), group.slices.end(), at, after);
+  for (; slice != group.slices.end() && slice->from <= at; ++slice) {
     const auto index = static_cast<std::size_t>(slice - group.slices.begin());
     if (index < group.judged) continue;  // live only: the final judgement is fed again
     const Tally empty = channel.whole;   // of the right sort; `whole` is not used here
@@ -286,19 +268,6 @@ void PhaseWatch::judge_slices(Group& group, std::optional<BootTime> settled) {
   }
 }
 
-double PhaseWatch::read_gaps(Aggregate aggregate, const std::map<std::size_t, Gaps>& gaps,
-                             BootTime now, bool final) const {
-  Duration longest{};
-  Duration total{};
-  for (const auto& [span, in_span] : gaps) {
-    const Gaps::Down down = in_span.read(now, final ? spans_[span].to : std::nullopt);
-    longest = std::max(longest, down.longest);
-    total += down.total;
-  }
-  const Duration down = aggregate == Aggregate::outage ? longest : total;
-  return static_cast<double>(down.count()) / 1e6;
-}
-
 Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& channel, BootTime now,
                                        bool final, bool& certain) const {
   const Traits& traits = book_.series[channel.series].traits;
@@ -309,12 +278,12 @@ Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& ch
   set_bound(reading, book_, channel.series);
   const Duration all = std::max<Duration>(length(now), 1us);
   if (is_gap(aggregate)) {
-    reading.why = channel.whole.attempts() > 0 ? Why::none : Why::no_sample;
-    // What was not sent may have been good: only a gap that is too long even so counts.
+    // Requests that hang have no sample yet: silence is only what is longer than their timeout.
+    const Series& series = book_.series[channel.series];
     const bool behind = is_behind(traits, channel.whole);
-    const auto& gaps = behind ? channel.least_gaps : channel.gaps;
-    reading.measured = read_gaps(aggregate, gaps, now, final);
-    if (behind) reading.why = Why::behind;
+    read_down(reading, aggregate, series, spans_, now, behind);
+    const bool silent = series.last_data && now - *series.last_data > traits.grace;
+    if (!final && silent) reading.why = Why::silent;
   } else {
     reading.measured = measure(aggregate, traits, channel.whole, all, reading);
   }
@@ -322,7 +291,7 @@ Reading PhaseWatch::read_whole_channel(const PartState& state, const Channel& ch
   if (reading.why == Why::few) {
     early.measured = measure(aggregate, traits, channel.whole, all, early, 1);
   }
-  certain = early.measured && early.bound &&
+  certain = early.measured && early.bound && early.why != Why::silent &&
             stays_broken(aggregate, traits, state.part->comparison, *early.measured, *early.bound);
   if (certain) reading = early;
   if (certain && reading.why == Why::behind) reading.why = Why::none;
@@ -417,8 +386,6 @@ Outcome PhaseWatch::outcome(BootTime now, bool final) {
 
 Outcome PhaseWatch::so_far(BootTime now) { return outcome(now, false); }
 
-Outcome PhaseWatch::finish() {
-  return outcome(spans_.empty() ? BootTime{} : spans_.back().to.value_or(BootTime{}), true);
-}
+Outcome PhaseWatch::finish(BootTime now) { return outcome(now, true); }
 
 }  // namespace ordeal::probe

@@ -141,6 +141,24 @@ std::optional<double> measure(Aggregate aggregate, const Traits& traits, const T
   return read(aggregate, tally, length);
 }
 
+void read_down(Reading& reading, Aggregate aggregate, const Series& series,
+               const std::vector<Span>& spans, BootTime now, bool behind) {
+  reading.why = series.last_data ? Why::none : Why::no_sample;
+  if (!series.last_data) return;
+  const Arrivals::Known known = series.arrivals.read(spans, now);
+  const auto seconds = [aggregate](const Arrivals::Down& down) {
+    const Duration length = aggregate == Aggregate::outage ? down.longest : down.total;
+    return static_cast<double>(length.count()) / 1e6;
+  };
+  const double least = seconds(known.least);
+  const double most = seconds(known.most);
+  reading.measured = least;
+  if (least == most && !behind) return;
+  reading.why = Why::behind;
+  reading.seen =
+      Reading::Seen{least, least, behind ? std::numeric_limits<double>::infinity() : most};
+}
+
 bool compare(Comparison comparison, double a, double b) {
   switch (comparison) {
     case Comparison::less: return a < b;

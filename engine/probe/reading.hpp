@@ -58,6 +58,11 @@ std::optional<double> measure(model::Aggregate aggregate, const Traits& traits, 
                               Duration length, Reading& reading,
                               std::int64_t most_needed = std::numeric_limits<std::int64_t>::max());
 
+// Outage or downtime of the series in these spans, the same for whoever asks. `behind`: too many of
+// the requests were not sent in time, so nobody knows how long it was at most.
+void read_down(Reading& reading, model::Aggregate aggregate, const Series& series,
+               const std::vector<Span>& spans, BootTime now, bool behind);
+
 bool compare(model::Comparison comparison, double a, double b);
 // True when more samples can only keep such a condition broken: `failures == 0`, `max < 1s`.
 bool stays_broken(model::Aggregate aggregate, const Traits& traits, model::Comparison comparison,

@@ -143,63 +143,101 @@ void Window::trim(BootTime now) {
   }
 }
 
-// ---- Gaps --------------------------------------------------------------------------------------
+// ---- Arrivals ----------------------------------------------------------------------------------
 
-Gaps::Gaps(BootTime from, Duration interval, Duration timeout)
-    : from_(from), interval_(interval), timeout_(timeout) {
-  settled_state_.last_good = from;
+namespace {
+
+// What a busy machine may take to see an answer: a shorter time says nothing.
+constexpr Duration kShortestGap = 50ms;
+
+void raise(Arrivals::Down& down, Duration length) {
+  down.longest = std::max(down.longest, length);
+  down.total += length;
 }
 
-void Gaps::add(BootTime scheduled, bool good) {
-  auto place = items_.end();
-  while (place != items_.begin() && std::prev(place)->first > scheduled) --place;
-  const auto index = static_cast<std::size_t>(place - items_.begin());
-  items_.emplace(place, scheduled, good);
-  if (index < settled_) {  // later than its timeout allows: count again from the start
-    settled_ = 0;
-    settled_state_ = State{from_, std::nullopt, {}};
+}  // namespace
+
+Duration Arrivals::shortest() const {
+  const Duration learned = learned_.count() > 0 ? learned_.quantile(0.5) : Duration::zero();
+  return std::max(3 * std::max(pace_, learned), kShortestGap);
+}
+
+// As everywhere, one request of twenty may be missing.
+bool Arrivals::certain(Duration length) const {
+  const std::int64_t due =
+      std::max<std::int64_t>(since_->attempts + since_->missing, length / pace_);
+  return since_->missing * 20 <= due && since_->blind * 20 <= length;
+}
+
+void Arrivals::add(const Point& point) {
+  if (!since_) since_ = Since{point.scheduled, point.scheduled, 0, 0, {}};
+  const BootTime at = point.completed;
+  const auto close = [&at](std::vector<Gap>& gaps, BootTime from, bool certain) {
+    if (at - from > kShortestGap) gaps.push_back({from, at, certain});
+  };
+  if (point.no_data || point.good) {
+    close(surely_, since_->known, true);
+    since_->known = std::max(since_->known, at);
+  }
+  if (point.no_data) {
+    ++since_->missing;
+  } else if (!point.good) {
+    ++since_->attempts;
+  } else {
+    close(gaps_, since_->good, certain(at - since_->good));
+    if (learns_) learned_.add(point.latency);
+    since_ = Since{at, at, 0, 0, {}};
   }
 }
 
-void Gaps::close(State& state, BootTime end) const {
-  const Duration gap = end - state.last_good;
-  if (!state.last_failed || gap <= 3 * interval_) return;
-  state.down.longest = std::max(state.down.longest, gap);
-  state.down.total += gap;
+void Arrivals::blind(BootTime from, BootTime to) {
+  if (!since_) return;
+  from = std::max(from, since_->known);
+  if (to <= from) return;
+  if (from - since_->known > kShortestGap) surely_.push_back({since_->known, from, true});
+  since_->known = to;
+  since_->blind += to - from;
 }
 
-void Gaps::fold(State& state, const std::pair<BootTime, bool>& item) const {
-  if (!item.second) {
-    state.last_failed = item.first;
-    return;
+Duration Arrivals::part_in(const std::vector<Span>& spans, const Gap& gap) const {
+  const Duration least = shortest();
+  if (gap.to - gap.from <= least) return {};
+  for (const Span& span : spans) {
+    if (span.contains(gap.from + least)) return gap.to - gap.from;
   }
-  close(state, item.first);
-  state.last_good = item.first;
-  state.last_failed.reset();
+  for (const Span& span : spans) {
+    const bool over = gap.to <= span.from || (span.to && gap.from + least >= *span.to);
+    if (over) continue;
+    const Duration left = gap.to - span.from;
+    return left > least ? left : Duration::zero();
+  }
+  return {};
 }
 
-Gaps::Down Gaps::read(BootTime now, std::optional<BootTime> end) const {
-  while (settled_ < items_.size() && items_[settled_].first <= now - timeout_ - 1s) {
-    fold(settled_state_, items_[settled_++]);
+void Arrivals::count(Known& out, const std::vector<Span>& spans, const Gap& gap,
+                     BootTime now) const {
+  const Duration most = part_in(spans, gap);
+  raise(out.most, most);
+  if (gap.certain) return raise(out.least, most);
+  const auto before = [](BootTime at, const Gap& other) { return at < other.to; };
+  auto part = std::upper_bound(surely_.begin(), surely_.end(), gap.from, before);
+  for (; part != surely_.end() && part->from < gap.to; ++part) {
+    raise(out.least, part_in(spans, *part));
   }
-  State state = settled_state_;
-  for (std::size_t i = settled_; i < items_.size(); ++i) fold(state, items_[i]);
-  if (end) {
-    close(state, *end);
-  } else if (state.last_failed) {
-    close(state, *state.last_failed);
-  }
-  return state.down;
+  const Gap open{since_->known, now, true};
+  if (open.from < gap.to && gap.to == now) raise(out.least, part_in(spans, open));
 }
 
-Gaps::Down Gaps::read_from(BootTime from) const {
-  State state;
-  state.last_good = from;
-  auto item = std::lower_bound(items_.begin(), items_.end(), from,
-                               [](const auto& earlier, BootTime at) { return earlier.first < at; });
-  for (; item != items_.end(); ++item) fold(state, *item);
-  if (state.last_failed) close(state, *state.last_failed);
-  return state.down;
+Arrivals::Known Arrivals::read(const std::vector<Span>& spans, BootTime now) const {
+  Known out;
+  if (!since_ || spans.empty()) return out;
+  const Gap open{since_->good, std::max(now, since_->good), certain(now - since_->good)};
+  count(out, spans, open, open.to);
+  for (auto gap = gaps_.rbegin(); gap != gaps_.rend(); ++gap) {
+    if (gap->to <= spans.front().from) break;
+    count(out, spans, *gap, open.to);
+  }
+  return out;
 }
 
 }  // namespace ordeal::probe

@@ -97,40 +97,78 @@ class Window {
   std::deque<Point> points_;
 };
 
-// Stretches without a good answer, by the time at which requests were scheduled. A stretch goes
-// from one good answer to the next; one without a failed sample in it, or of at most three probe
-// intervals, counts as nothing.
-class Gaps {
- public:
-  Gaps(BootTime from, Duration interval, Duration timeout);
+// From `from` on, to `to`: a phase, or a part of it. Every sample is of exactly one phase: of that
+// in which it was due, unless a fault hit it on its way.
+struct Span {
+  BootTime from{};
+  std::optional<BootTime> to;  // empty: still going on
+  // A fault was injected here: what was due since `reach`, and was not answered yet, is its.
+  std::optional<BootTime> hit{};
+  BootTime reach{};
+  std::optional<BootTime> cut{};  // what was not answered by then is of what comes after it
+  bool contains(BootTime at) const { return at >= from && (!to || at < *to); }
+  bool has(const Point& point) const {
+    const bool on_its_way =
+        hit && point.scheduled >= reach && point.scheduled < from && point.completed >= *hit;
+    if (cut && point.completed >= *cut) return false;
+    return on_its_way || contains(point.scheduled);
+  }
+};
 
-  void add(BootTime scheduled, bool good);
+// The times in which no good answer arrived: what outage and downtime are. Each goes from one good
+// answer to the next, whatever was asked meanwhile; those of at most three times the pace count as
+// nothing. This is the one place that computes them, for every condition, table and view.
+class Arrivals {
+ public:
+  // `learns`: a closed loop has no pace of its own; it is that of its answers before the fault.
+  explicit Arrivals(Duration pace = 1s, bool learns = false) : pace_(pace), learns_(learns) {}
+
+  // In order of completion.
+  void add(const Point& point);
+  // ordeal itself did not run: whether answers came meanwhile is unknown.
+  void blind(BootTime from, BootTime to);
+  // What is learned is learned: the baseline is over.
+  void fix_pace() { learns_ = false; }
+
   struct Down {
     Duration longest{};
     Duration total{};
   };
-  // `end`: the phase is over, and a stretch that is still open ends there. Without it an open
-  // stretch counts up to the last sample that failed.
-  Down read(BootTime now, std::optional<BootTime> end) const;
-  // The same without an end, as if the first sample had been due at `from`.
-  Down read_from(BootTime from) const;
+  // They differ where ordeal did not measure: as if a good answer had come then, or none.
+  struct Known {
+    Down least;
+    Down most;
+  };
+  // A gap belongs to the span in which it became one, three paces after the last good answer, and
+  // counts from that answer to the next, though this comes after the span. Of one that was a gap
+  // before, what is left counts.
+  Known read(const std::vector<Span>& spans, BootTime now) const;
 
  private:
-  struct State {
-    BootTime last_good{};
-    std::optional<BootTime> last_failed;
-    Down down;
+  struct Gap {
+    BootTime from{};
+    BootTime to{};
+    bool certain = true;  // ordeal measured in it
   };
-  void fold(State& state, const std::pair<BootTime, bool>& item) const;
-  void close(State& state, BootTime end) const;
+  // Since the last good answer.
+  struct Since {
+    BootTime good{};
+    BootTime known{};  // a good answer, or the end of what was not measured
+    std::int64_t attempts = 0;
+    std::int64_t missing = 0;
+    Duration blind{};
+  };
+  Duration shortest() const;
+  bool certain(Duration length) const;
+  Duration part_in(const std::vector<Span>& spans, const Gap& gap) const;
+  void count(Known& out, const std::vector<Span>& spans, const Gap& gap, BootTime now) const;
 
-  BootTime from_;
-  Duration interval_;
-  Duration timeout_;
-  std::vector<std::pair<BootTime, bool>> items_;  // by scheduled time
-  // Everything up to here was scheduled more than a timeout ago: nothing earlier can still arrive.
-  mutable std::size_t settled_ = 0;
-  mutable State settled_state_;
+  Duration pace_;
+  bool learns_;
+  Histogram learned_;
+  std::optional<Since> since_;  // empty: nothing was measured yet
+  std::vector<Gap> gaps_;       // closed, by time
+  std::vector<Gap> surely_;     // the same, had every sample without data been good
 };
 
 struct Series {
@@ -142,6 +180,7 @@ struct Series {
   std::optional<model::HostValue> host_value;
   bool percent = false;               // host value read as a share of the total
   std::vector<Point> log;             // in order of completion
+  Arrivals arrivals;                  // of requests and flags
   std::optional<BootTime> last_data;  // completion of the last sample that measured something
   std::string last_problem;           // why there is no data
 };

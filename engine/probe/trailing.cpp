@@ -71,7 +71,7 @@ TrailingWatch::Channel& TrailingWatch::channel_of(PartState& state, std::size_t 
   }
   const model::Part& part = *state.part;
   const Traits& traits = book_.series[series].traits;
-  Channel channel{series, {}, {}, {}, {}, {}};
+  Channel channel{series, {}, {}, false, {}, {}};
   switch (kind_of(part, traits, setup_.default_window.has_value())) {
     case PartKind::window: {
       const Duration length = part.over ? *part.over : *setup_.default_window;
@@ -80,7 +80,7 @@ TrailingWatch::Channel& TrailingWatch::channel_of(PartState& state, std::size_t 
     }
     case PartKind::since: channel.since.emplace(tally_for(part, traits)); break;
     case PartKind::gap:
-      channel.gaps.emplace(since_, traits.interval, traits.timeout);
+      channel.gap = true;
       if (setup_.default_window) {
         channel.window.emplace(*setup_.default_window, setup_.floor, tally_for(part, traits));
       }
@@ -106,11 +106,7 @@ bool TrailingWatch::feed(std::size_t series, const Point& point) {
     if (channel.window) channel.window->add(point);
     if (channel.since) {
       if (point.scheduled >= since_) channel.since->add(point);
-    } else if (channel.gaps) {
-      if (point.scheduled >= since_ && !point.no_data) {
-        channel.gaps->add(point.scheduled, point.good);
-      }
-    } else if (!channel.window) {
+    } else if (!channel.window && !channel.gap) {
       channel.latest.point = point;
       const bool counts = state.part->measure.aggregate == Aggregate::restarts;
       if (counts && setup_.default_window && !point.no_data) channel.recent.push_back(point);
@@ -126,7 +122,7 @@ void TrailingWatch::prime(std::size_t series, const Point& point) {
   for (PartState& state : parts_) {
     if (!reads(*state.part, book_.series[series])) continue;
     Channel& channel = channel_of(state, series);
-    if (!channel.window && !channel.since && !channel.gaps) channel.latest.point = point;
+    if (!channel.window && !channel.since && !channel.gap) channel.latest.point = point;
   }
 }
 
@@ -136,7 +132,6 @@ void TrailingWatch::restart(BootTime at) {
     for (Channel& channel : state.channels) {
       const Traits& traits = book_.series[channel.series].traits;
       if (channel.since) channel.since.emplace(tally_for(*state.part, traits));
-      if (channel.gaps) channel.gaps.emplace(at, traits.interval, traits.timeout);
       if (channel.latest.point) channel.latest.restarts_base = channel.latest.point->restarts;
     }
   }
@@ -158,23 +153,26 @@ void TrailingWatch::read_window(Reading& reading, Channel& channel, BootTime now
   if (!channel.window->full(now)) reading.why = Why::not_full;
 }
 
-// Whether a stretch is over is only known while samples keep coming. In recovery only the hold
-// counts: a service that needed long to come back would else never be well.
+// In recovery only the hold counts: a service that needed long to come back would else never be
+// well.
 void TrailingWatch::read_gaps(Reading& reading, Channel& channel, BootTime now) const {
   const Series& series = book_.series[channel.series];
-  Gaps::Down down;
-  if (setup_.default_window) {
-    down = channel.gaps->read_from(std::max(since_, now - *setup_.default_window));
-  } else {
-    down = channel.gaps->read(now, std::nullopt);
+  const Duration hold = setup_.default_window.value_or(now - since_);
+  bool behind = false;
+  if (channel.window) {
+    channel.window->trim(now);
+    behind = is_behind(series.traits, channel.window->tally());
   }
-  const bool longest = reading.part->measure.aggregate == Aggregate::outage;
-  reading.measured = static_cast<double>((longest ? down.longest : down.total).count()) / 1e6;
-  const bool fresh = series.last_data && now - *series.last_data <= series.traits.grace;
-  reading.why = fresh ? Why::none : Why::silent;
-  if (!channel.window) return;
-  channel.window->trim(now);
-  if (is_behind(series.traits, channel.window->tally())) reading.why = Why::behind;
+  std::vector<Span> span(1);
+  span.front().from = std::max(since_, now - hold);
+  read_down(reading, reading.part->measure.aggregate, series, span, now, behind);
+  // What ordeal did not see must not stop a run: what it saw counts. Silence has its own limit.
+  if (!setup_.default_window && reading.seen) {
+    reading.seen.reset();
+    reading.why = Why::none;
+  }
+  const bool silent = series.last_data && now - *series.last_data > series.traits.grace;
+  if (silent) reading.why = Why::silent;
 }
 
 Reading TrailingWatch::read_channel(const PartState& state, Channel& channel, BootTime now) {
@@ -183,7 +181,7 @@ Reading TrailingWatch::read_channel(const PartState& state, Channel& channel, Bo
   reading.part = state.part;
   reading.traits = &series.traits;
   set_bound(reading, book_, channel.series);
-  if (channel.gaps) {
+  if (channel.gap) {
     read_gaps(reading, channel, now);
   } else if (channel.window) {
     read_window(reading, channel, now);

@@ -59,7 +59,7 @@ class TrailingWatch {
     std::size_t series;
     std::optional<Window> window;
     std::optional<Tally> since;
-    std::optional<Gaps> gaps;
+    bool gap = false;  // outage or downtime
     Latest latest;
     std::deque<Point> recent;  // of restarts in the default window
   };
@@ -85,12 +85,6 @@ class TrailingWatch {
 
 // ---- phase -------------------------------------------------------------------------------------
 
-struct Span {
-  BootTime from{};
-  std::optional<BootTime> to;  // empty: still going on
-  bool contains(BootTime at) const { return at >= from && (!to || at < *to); }
-};
-
 struct Outcome {
   model::Truth truth = model::Truth::unknown;
   bool certain = false;  // broken whatever comes
@@ -106,14 +100,12 @@ class PhaseWatch {
   PhaseWatch(const model::Condition& condition, const Book& book, std::vector<Span> spans);
 
   void feed(std::size_t series, const Point& point);
-  // A step's own list replaces this one from `at` on; or not any more.
-  void suspend(BootTime at);
-  void resume(BootTime at);
-  bool suspended() const { return !spans_.empty() && spans_.back().to.has_value(); }
+  // No fault is active now, or a step's own list replaces this one.
+  bool suspended() const { return spans_.empty() || spans_.back().to.has_value(); }
 
   Outcome so_far(BootTime now);
   // Every span has ended, and every request in them was answered or has timed out.
-  Outcome finish();
+  Outcome finish(BootTime now);
 
  private:
   struct Slice {
@@ -124,9 +116,7 @@ class PhaseWatch {
     std::size_t series;
     Latest latest;
     Tally whole;
-    std::map<std::size_t, Gaps> gaps;        // by span
-    std::map<std::size_t, Gaps> least_gaps;  // had every request without data been good
-    std::map<std::size_t, Tally> slices;     // by slice; those that are not judged yet
+    std::map<std::size_t, Tally> slices;  // by slice; those that are not judged yet
   };
   struct PartState {
     const model::Part* part;
@@ -155,12 +145,10 @@ class PhaseWatch {
   Channel& channel_of(PartState& state, std::size_t series);
   void add_slices(Group& group, const Span& span, BootTime until) const;
   void feed_group(Group& group, std::size_t series, const Point& point, std::size_t span);
-  void feed_slices(Group& group, Channel& channel, const Point& point);
+  void feed_slices(Group& group, Channel& channel, const Point& point, BootTime at);
   void feed_moment(Group& group, const Point& point, const Span& span);
   void judge_slices(Group& group, std::optional<BootTime> settled);
   Reading read_slice(PartState& state, std::size_t index, const Slice& slice) const;
-  double read_gaps(model::Aggregate aggregate, const std::map<std::size_t, Gaps>& gaps,
-                   BootTime now, bool final) const;
   Reading read_whole(const PartState& state, BootTime now, bool final, bool& certain) const;
   Reading read_whole_channel(const PartState& state, const Channel& channel, BootTime now,
                              bool final, bool& certain) const;

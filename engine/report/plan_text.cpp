@@ -35,6 +35,7 @@ class PlanText {
   void one_step(const model::PlannedStep& step);
   void conditions();
   std::string from_elsewhere(const model::Place& place) const;
+  void judged_seconds();
   void limits();
   void times();
   void verdict();
@@ -119,9 +120,33 @@ void PlanText::conditions() {
     }
   }
   if (report_.about.during_none) labelled("during", "none, as the file says");
+  judged_seconds();
   if (report_.about.abort_if_none) {
     labelled("abort if", "NONE: nothing but a person stops this run", Tone::warning);
   }
+}
+
+// `during` is judged while a fault is active; of a method without a wait there is nothing to tell.
+void PlanText::judged_seconds() {
+  std::vector<std::pair<Duration, Duration>> active;  // steps come in the order of their start
+  for (const model::PlannedStep& step : report_.plan.steps) {
+    const Duration end = step.start + step.duration;
+    if (active.empty() || step.start > active.back().second) {
+      active.emplace_back(step.start, end);
+    } else {
+      active.back().second = std::max(active.back().second, end);
+    }
+  }
+  Duration total{};
+  std::string when;
+  for (const auto& [from, to] : active) {
+    total += to - from;
+    when +=
+        fmt::format("{}{} to {}", when.empty() ? "" : ", ", format_at(from, 0), format_at(to, 0));
+  }
+  if (active.empty() || total >= report_.plan.method) return;
+  labelled("", fmt::format("`during` counts {} of the method's {}: {}; not the waits",
+                           format_duration(total), format_duration(report_.plan.method), when));
 }
 
 void PlanText::limits() {

@@ -11,6 +11,8 @@ using namespace model;
 namespace {
 
 constexpr Duration kTick = 100ms;
+// A tick that comes later than this: ordeal did not run, so it did not listen.
+constexpr Duration kStall = 300ms;
 
 }  // namespace
 
@@ -20,6 +22,7 @@ Task<void> Run::watch_probes() {
 }
 
 void Run::on_sample(probe::Sample sample) {
+  notice_stall(now());
   last_sample_ = sample.seq;
   last_sample_time_ = sample.completed;
   const bool begun = baseline_begin_ != BootTime{} && sample.scheduled >= baseline_begin_;
@@ -55,6 +58,11 @@ void Run::notice_suspension(BootTime at) {
   }
 }
 
+// Before the answers that waited meanwhile are looked at.
+void Run::notice_stall(BootTime at) {
+  if (last_tick_ != BootTime{} && at - last_tick_ > kStall) judge_.blind(last_tick_, at);
+}
+
 Duration Run::lease_of(const Member& member) const {
   return member.remote() ? options_.remote_lease : options_.lease;
 }
@@ -66,6 +74,7 @@ Duration Run::renewal_of(const Member& member) const {
 void Run::evaluate(BootTime at) {
   if (phase_ == Phase::read || phase_ == Phase::plan) return;
   notice_suspension(at);
+  notice_stall(at);
   for (ConditionStatus& status : judge_.update(at)) {
     const bool broken = status.truth == Truth::broken && phase_ == Phase::fault &&
                         status.id.find("during") != status.id.npos;

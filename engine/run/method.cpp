@@ -82,12 +82,13 @@ Task<void> Run::do_step(const Step& step, bool last) {
     held(last);
     co_return;
   }
+  const BootTime injecting = now();
   const bool injected = co_await inject(step.path, step, hosts_of(step.path));
   if (!injected) {
     held(last);
     co_return;
   }
-  judge_.begin_step(step.path, now());
+  judge_.begin_step(step.path, now(), injecting);
   const BootTime until = now() + step.duration;
   std::string active = step.path;
   if (step.interval) {
@@ -110,7 +111,6 @@ void Run::held(bool last) {
 Task<void> Run::do_roll(const Step& step) {
   const Members all = hosts_of(step.path);
   const auto at_once = static_cast<std::size_t>(step.roll->at_once);
-  bool begun = false;
   for (std::size_t i = 0; i < all.size() && going(); i += at_once) {
     if (i > 0 && step.roll->until) {
       const bool well = co_await wait_for(*step.roll->until, step.roll->within, step.path);
@@ -119,14 +119,14 @@ Task<void> Run::do_roll(const Step& step) {
     const std::size_t end = std::min(i + at_once, all.size());
     const Members some(all.begin() + static_cast<std::ptrdiff_t>(i),
                        all.begin() + static_cast<std::ptrdiff_t>(end));
+    const BootTime injecting = now();
     const bool injected = co_await inject(step.path, step, some);
     if (!injected) break;
-    if (!begun) judge_.begin_step(step.path, now());
-    begun = true;
+    judge_.begin_step(step.path, now(), injecting);
     co_await hold(step.path, now() + step.duration);
+    judge_.end_step(step.path, now());
     if (going()) co_await revert_step(step.path);
   }
-  if (begun) judge_.end_step(step.path, now());
 }
 
 // With `interval` every round picks again, inside the same limits. Returns the round that is left

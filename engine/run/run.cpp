@@ -187,6 +187,10 @@ Task<void> Run::recovery() {
   measured.held = experiment_.recovery.hold;
   const bool person_left = stop_.has_value();
   if (earlier) stop_ = earlier;
+  for (ConditionStatus& status : judge_.final_statuses(Phase::recovery, now())) {
+    if (measured.recovered) status.truth = Truth::holds;  // one judge, one answer
+    emit(std::move(status));
+  }
   if (!person_left || measured.recovered) emit(std::move(measured));
 }
 
@@ -196,8 +200,12 @@ void Run::judge_fault() {
   for (ConditionStatus& status : judge_.final_statuses(Phase::fault, now())) {
     emit(std::move(status));
   }
-  for (SliSummary& summary : judge_.summaries(Phase::fault)) emit(std::move(summary));
-  for (SliSummary& summary : judge_.summaries(Phase::recovery)) emit(std::move(summary));
+  for (const Phase phase : {Phase::inject, Phase::fault, Phase::revert, Phase::recovery}) {
+    const bool always = phase == Phase::fault || phase == Phase::recovery;
+    for (SliSummary& summary : judge_.summaries(phase)) {
+      if (always || !summary.values.empty()) emit(std::move(summary));
+    }
+  }
 }
 
 // A worker that is gone is put right by its keeper, which then says what it did.

@@ -112,6 +112,7 @@ class Run {
   void on_sample(probe::Sample sample);
   void evaluate(BootTime now);
   void notice_suspension(BootTime now);
+  void notice_stall(BootTime now);
   void renew_leases(BootTime now);
   void on_step_reverted(Member& member, const wire::StepReverted& reverted);
   void on_lost(Member& member, const std::string& reason,

@@ -59,9 +59,9 @@ TEST(During, SamplesBelongToThePhaseInWhichTheyWereScheduled) {
   Scene scene;
   scene.experiment.during = {one(part("shop", failures, equal, 0))};
   scene.baseline();
-  // Sent before the fault, failed in it.
+  // Sent before the fault, and answered before it.
+  scene.sample(0, 9990ms, false, 5ms);
   scene.begin_fault();
-  scene.sample(0, 9990ms, false, 500ms);
   scene.shop(10500ms, 20s, true);
   scene.shop(10s, 10500ms, true);
   // Sent in the fault, failed after its end.
@@ -135,99 +135,6 @@ TEST(During, OurLatenessMakesItUnknown) {
   const ConditionStatus status = scene.end(20s, "during.0");
   EXPECT_EQ(status.truth, Truth::unknown);
   EXPECT_EQ(status.problem.substr(0, 29), "ordeal could not keep its rat");
-}
-
-// ---- outage ------------------------------------------------------------------------------------
-
-TEST(Outage, IsKnownAfterFifteenSecondsAndOneSample) {
-  Scene scene;
-  scene.experiment.during = {one(part("shop", outage, less_equal, 15, Unit::seconds))};
-  scene.fault();
-  scene.shop(10s, 12s, true);  // the last good one is scheduled at 11.98 s
-  scene.shop(12s, 26990ms, false);
-  EXPECT_EQ(scene.last("during.0").truth, Truth::holds);
-  scene.shop(27s, 27010ms, false);
-  EXPECT_EQ(scene.last("during.0").truth, Truth::broken);
-  EXPECT_EQ(scene.last("during.0").measured_text, "15.02s");
-}
-
-TEST(Outage, ShortGapsAreNothing) {
-  Scene scene;
-  scene.experiment.during = {one(part("shop", outage, equal, 0, Unit::seconds)),
-                             one(part("shop", downtime, equal, 0, Unit::seconds))};
-  scene.fault();
-  scene.shop(10s, 15s, true);
-  scene.shop(15s, 15040ms, false);  // two lost: 60 ms from good to good
-  scene.shop(15040ms, 20s, true);
-  scene.judge->end_fault(at(20s));
-  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.0").truth, Truth::holds);
-  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").truth, Truth::holds);
-}
-
-TEST(Outage, DowntimeAddsWhatOutageTakesTheLongestOf) {
-  Scene scene;
-  scene.experiment.during = {one(part("shop", outage, less_equal, 1.5, Unit::seconds)),
-                             one(part("shop", downtime, less_equal, 1.5, Unit::seconds))};
-  scene.fault();
-  scene.shop(10s, 12s, true);
-  scene.shop(12s, 13s, false);
-  scene.shop(13s, 15s, true);
-  scene.shop(15s, 16s, false);
-  scene.shop(16s, 20s, true);
-  scene.judge->end_fault(at(20s));
-  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.0").measured_text, "1.02s");
-  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").measured_text, "2.04s");
-  EXPECT_EQ(scene.final(Phase::fault, 21s, "during.1").truth, Truth::broken);
-}
-
-TEST(Outage, ReachesToTheEndOfThePhase) {
-  Scene scene;
-  scene.experiment.during = {one(part("shop", outage, less, 3, Unit::seconds))};
-  scene.fault();
-  scene.shop(10s, 17s, true);
-  scene.shop(17s, 20s, false);
-  EXPECT_EQ(scene.end(20s, "during.0").measured_text, "3.02s");
-}
-
-TEST(Outage, AnswersOutOfOrderCloseTheGap) {
-  Scene scene;
-  scene.experiment.during = {one(part("shop", outage, less, 1, Unit::seconds))};
-  scene.fault();
-  scene.shop(10s, 12s, true);
-  scene.shop(12s, 12900ms, false);
-  scene.sample(0, 12500ms, true, 400ms);  // was in flight meanwhile
-  scene.shop(12900ms, 13400ms, false);
-  scene.shop(13400ms, 20s, true);
-  EXPECT_EQ(scene.end(20s, "during.0").measured_text, "900ms");
-}
-
-// A sender that was behind for nine requests of ten knows nothing of outages, good or bad.
-TEST(Outage, OfASenderThatWasBehindIsUnknown) {
-  for (const Aggregate aggregate : {outage, downtime}) {
-    Scene scene;
-    scene.experiment.during = {one(part("shop", aggregate, less_equal, 1, Unit::seconds))};
-    scene.fault();
-    int n = 0;
-    for (Duration when = 10s; when < 20s; when += 20ms) {
-      const bool sent = n++ % 10 == 0;
-      scene.sample(0, when, sent && n % 100 != 1, 10ms, 0, !sent);
-    }
-    const ConditionStatus status = scene.end(20s, "during.0");
-    EXPECT_EQ(status.truth, Truth::unknown) << status.measured_text;
-    EXPECT_THAT(status.problem, HasSubstr("could not keep its rate"));
-  }
-}
-
-TEST(Outage, ThatWasSeenBeforeTheSenderFellBehindIsBroken) {
-  Scene scene;
-  scene.experiment.during = {one(part("shop", outage, less_equal, 1, Unit::seconds))};
-  scene.fault();
-  scene.shop(10s, 12s, false);
-  scene.shop(12s, 15s, true);
-  for (Duration when = 15s; when < 20s; when += 20ms) scene.sample(0, when, false, 0ms, 0, true);
-  const ConditionStatus status = scene.end(20s, "during.0");
-  EXPECT_EQ(status.truth, Truth::broken) << status.problem;
-  EXPECT_EQ(status.measured_text, "2s");
 }
 
 // ---- slices ------------------------------------------------------------------------------------
@@ -449,9 +356,12 @@ TEST(During, OfAStepReplacesTheGlobalOne) {
   step.path = "method.0";
   step.during =
       std::vector<Condition>{one(part("shop", success, greater_equal, 50, Unit::percent))};
-  scene.experiment.method = {step};
+  model::Step beside;  // goes on all the while
+  beside.path = "method.1";
+  scene.experiment.method = {step, beside};
   scene.experiment.during = {one(part("shop", failures, equal, 0))};
   scene.fault();
+  scene.judge->begin_step("method.1", at(10s));
   scene.shop(10s, 14s, true);
   scene.judge->begin_step("method.0", at(14s));
   scene.shop_failing(14s, 18s, 3);

@@ -28,6 +28,18 @@ TEST(PlanText, SaysWhatCannotBeUndoneOrWasNotChecked) {
   EXPECT_EQ(text.find("WOULD RUN"), std::string::npos);
 }
 
+TEST(PlanText, SaysWhichSecondsCount) {
+  auto events = plan_of("upheld");
+  auto& made = std::get<model::PlanMade>(events.back().data);
+  const std::string words = "`during` counts ";
+  EXPECT_EQ(to_plan_text(fold(events), {}).find(words), std::string::npos);
+  made.steps.resize(1);  // 4 s, and then a wait of 16 s
+  made.steps[0].duration = 4s;
+  const std::string text = to_plan_text(fold(events), {});
+  EXPECT_NE(text.find(words + "4s of the method's 20s: +0:00 to +0:04; not the waits"), text.npos)
+      << text;
+}
+
 TEST(PlanText, SaysWhichConditionsAnotherFileBrought) {
   auto events = plan_of("upheld");
   auto& run = std::get<model::RunStarted>(events.front().data);

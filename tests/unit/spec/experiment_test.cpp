@@ -134,6 +134,16 @@ TEST(Experiment, ReadsParallelAndWaits) {
   EXPECT_EQ(std::get<model::Wait>(e.method[2]).until->parts[0].over, 5s);
 }
 
+// `during` is not judged while a wait goes on, so a wait gives no room to its windows.
+TEST(Experiment, AWaitIsNoTimeInWhichFaultsAreActive) {
+  const std::string step = "  - { fault: cpu.load, with: { load: 80% }, duration: 4s }\n";
+  const std::string text = kHead + "during: [ shop.success >= 9% over 10s ]\nmethod:\n" + step +
+                           "  - wait: 16s\n" + step;
+  EXPECT_NE(told(text).find("the window 10s is longer than the 8s in which the faults are active"),
+            std::string::npos)
+      << told(text);
+}
+
 TEST(Experiment, ReadsEveryKindOfSli) {
   const std::string slis =
       "version: 1\nname: x\nhypothesis: y\nabort_if: none\nsteady_state: [ web.success >= 9% ]\n"
