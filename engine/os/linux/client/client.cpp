@@ -148,21 +148,15 @@ Task<Result<HttpAnswer>> LinuxClient::Impl::ask(Url url, std::string bytes, bool
   Idle& idle = idle_[url.origin + (insecure ? "#insecure" : "")];
   for (;;) {
     std::unique_ptr<Connection> connection;
-    const bool pooled = !idle.empty();
-    if (pooled) {
+    if (!idle.empty()) {
       connection = std::move(idle.back());
       idle.pop_back();
+      if (!connection->usable()) continue;
     } else {
       CO_TRY(auto fresh, co_await open(url, insecure));
       connection = std::move(fresh);
     }
     Exchange exchange = co_await connection->exchange(bytes, head);
-    // The server closed it while it lay idle: the others of that age are closed too.
-    if (pooled && exchange.nothing_came && exchange.answer.has_error() &&
-        exchange.answer.error().code() == Code::closed) {
-      idle.clear();
-      continue;
-    }
     if (exchange.keep && idle.size() < limits_.idle_per_origin) {
       idle.push_back(std::move(connection));
     }

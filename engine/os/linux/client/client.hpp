@@ -8,8 +8,8 @@
 namespace ordeal::os {
 
 // Boost.Beast over this thread's executor. A connection that the server closed while it lay idle is
-// replaced once, without a failed sample. Names are resolved when a connection is opened, and again
-// only when connecting to a known address fails.
+// not used again; what was sent once is never sent again. Names are resolved when a connection is
+// opened, and again only when connecting to a known address fails.
 class LinuxClient final : public Client {
  public:
   struct Limits {

@@ -4,7 +4,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_static_buffer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -49,6 +49,16 @@ inline void throw_if_cancelled(const boost::system::error_code& problem) {
   if (problem == asio::error::operation_aborted) throw boost::system::system_error(problem);
 }
 
+inline constexpr std::size_t kHeaderLimit = 64 * 1024;
+
+// Servers end lines with a bare LF, or leave out the reason and the space before it; browsers and
+// curl read that, so it is no failure of the service. The size of the block with its empty line; 0:
+// it has not all come.
+std::size_t header_size(std::string_view text);
+// The block as the standard wants it.
+std::string in_strict_form(std::string_view block);
+bool is_interim(std::string_view block);
+
 template <class Stream>
 Task<Exchange> exchange_on(Stream& stream, std::string request, bool head) {
   namespace http = boost::beast::http;
@@ -61,30 +71,46 @@ Task<Exchange> exchange_on(Stream& stream, std::string request, bool head) {
     out.answer = network_error(problem);
     co_return out;
   }
-  boost::beast::flat_static_buffer<8192> buffer;
-  http::parser<false, CutBody> parser;
-  parser.body_limit(boost::none);
-  parser.eager(true);
-  parser.skip(head);
-  while (!parser.is_done() && parser.get().body().size() < kBodyLimit) {
-    const std::size_t bytes = co_await http::async_read_some(
-        stream, buffer, parser, asio::redirect_error(asio::use_awaitable, problem));
-    throw_if_cancelled(problem);
-    if (bytes > 0 || buffer.size() > 0) out.nothing_came = false;
-    if (problem == http::error::end_of_stream && !parser.got_some()) {
-      out.answer = Error(Code::closed, "closed");
+  boost::beast::flat_buffer buffer(2 * kHeaderLimit);
+  std::string block;
+  while (block.empty()) {
+    const std::string_view seen(static_cast<const char*>(buffer.data().data()), buffer.size());
+    const std::size_t size = header_size(seen);
+    if (size > 0) {
+      // 100 Continue and 103 Early Hints are no answers; 101 is never asked for.
+      const std::string lines = in_strict_form(seen.substr(0, size));
+      buffer.consume(size);
+      if (!is_interim(lines)) block = lines;
+      continue;
+    }
+    if (seen.size() >= kHeaderLimit) {
+      out.answer = Error(Code::failed, "broken answer: more than 64 KiB of headers");
       co_return out;
     }
+    const std::size_t bytes = co_await stream.async_read_some(
+        buffer.prepare(4096), asio::redirect_error(asio::use_awaitable, problem));
+    throw_if_cancelled(problem);
+    buffer.commit(bytes);
     if (problem) {
       out.answer = network_error(problem);
       co_return out;
     }
-    // 100 Continue and 103 Early Hints are no answers; 101 is never asked for.
-    const bool interim = parser.is_header_done() && parser.get().result_int() < 200;
-    if (interim) {
-      out.answer = Error(Code::failed, "broken answer: an interim status");
-      co_return out;
-    }
+  }
+  http::parser<false, CutBody> parser;
+  parser.body_limit(boost::none);
+  parser.header_limit(2 * kHeaderLimit);
+  parser.eager(true);
+  parser.skip(head);
+  parser.put(asio::buffer(block), problem);
+  if (problem == http::error::need_more) problem = {};
+  while (!problem && !parser.is_done() && parser.get().body().size() < kBodyLimit) {
+    co_await http::async_read_some(stream, buffer, parser,
+                                   asio::redirect_error(asio::use_awaitable, problem));
+    throw_if_cancelled(problem);
+  }
+  if (problem) {
+    out.answer = network_error(problem);
+    co_return out;
   }
   HttpAnswer answer;
   answer.status = static_cast<int>(parser.get().result_int());

@@ -11,6 +11,7 @@ using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
 class Tls final : public Connection {
  public:
   explicit Tls(TlsStream stream) : stream_(std::move(stream)) {}
+  bool usable() override { return is_quiet(stream_.next_layer()); }
   Task<Exchange> exchange(std::string request, bool head) override {
     return exchange_on(stream_, std::move(request), head);
   }
