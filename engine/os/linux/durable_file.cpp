@@ -54,11 +54,11 @@ struct LinuxDurableFile::Job {
 // Shared by the loop and the thread; lives as long as either needs it.
 class LinuxDurableFile::Writer {
  public:
-  Writer(asio::any_io_executor executor, Fd fd)
-      : executor_(std::move(executor)), fd_(std::move(fd)) {}
+  Writer(asio::any_io_executor executor, Fd fd, Sync* sync)
+      : executor_(std::move(executor)), fd_(std::move(fd)), sync_(sync) {}
 
-  static std::shared_ptr<Writer> start(asio::any_io_executor executor, Fd fd) {
-    auto writer = std::make_shared<Writer>(std::move(executor), std::move(fd));
+  static std::shared_ptr<Writer> start(asio::any_io_executor executor, Fd fd, Sync* sync) {
+    auto writer = std::make_shared<Writer>(std::move(executor), std::move(fd), sync);
     // Signals belong to the loop.
     sigset_t all;
     sigset_t before;
@@ -129,12 +129,13 @@ class LinuxDurableFile::Writer {
       if (count < 0) return Error::system(errno, "write");
       done += static_cast<std::size_t>(count);
     }
-    if (::fdatasync(fd_.get()) != 0) return Error::system(errno, "fdatasync");
+    if (sync_(fd_.get()) != 0) return Error::system(errno, "fdatasync");
     return ok();
   }
 
   asio::any_io_executor executor_;
   Fd fd_;
+  Sync* sync_;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -145,8 +146,9 @@ class LinuxDurableFile::Writer {
 };
 
 LinuxDurableFile::LinuxDurableFile(asio::any_io_executor executor, Clock& clock, Fd fd,
-                                   std::size_t size)
-    : clock_(clock), size_(size), writer_(Writer::start(std::move(executor), std::move(fd))) {}
+                                   std::size_t size, Sync* sync)
+    : clock_(clock), size_(size),
+      writer_(Writer::start(std::move(executor), std::move(fd), sync ? sync : ::fdatasync)) {}
 
 LinuxDurableFile::~LinuxDurableFile() { writer_->stop(); }
 

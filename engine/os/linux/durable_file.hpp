@@ -18,7 +18,10 @@ Result<bool> is_locked(const Fd& fd, const std::string& path, LockedByte byte);
 // thread, never the loop.
 class LinuxDurableFile final : public DurableFile {
  public:
-  LinuxDurableFile(asio::any_io_executor executor, Clock& clock, Fd fd, std::size_t size);
+  using Sync = int(int fd);
+  // `sync` is fdatasync; a test has a disk of its own, as slow as it likes.
+  LinuxDurableFile(asio::any_io_executor executor, Clock& clock, Fd fd, std::size_t size,
+                   Sync* sync = nullptr);
   // Does not wait for a disk that hangs: the thread then keeps the file, and its lock, until the
   // disk answers.
   ~LinuxDurableFile() override;
