@@ -65,7 +65,8 @@ class EndToEnd(unittest.TestCase):
     def setUp(self):
         if os.geteuid() != 0:
             self.skipTest("needs root: the executor signals processes and makes nf_tables objects")
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ordeal-e2e-"))
+        # Whatever TMPDIR says: other users and other mount namespaces must find it.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ordeal-e2e-", dir="/tmp"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("SUDO_")}
         self.environment.update(ORDEAL_STATE=str(self.folder / "state"),

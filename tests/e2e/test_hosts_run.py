@@ -4,7 +4,7 @@ import os
 import signal
 import unittest
 
-from harness import HERE, wait_until
+from harness import wait_until
 from hosts import Fleet
 
 LEASE = 15   # s, of hosts over ssh
@@ -89,7 +89,7 @@ class Runs(Fleet):
         self.assert_exit(done, 0)
 
     def test_one_label_group_late_another_killed(self):
-        method = DELAY_AND_KILL.format(service=HERE / "service.py")
+        method = DELAY_AND_KILL.format(service=self.hosts[1].folder / "service.py")
         done = self.run_it(method)
         self.assert_exit(done, 0)
         report = self.report_of_run()
