@@ -37,6 +37,9 @@ inline constexpr int kMostLooks = 8;
 // that a fact can name weighs 2 MiB.
 inline constexpr std::size_t kMostStepBytes = 4u << 20;
 
+// Marks of steps that were recorded, also of those that are forgotten: 64 bytes each.
+inline constexpr std::size_t kMostMarks = 8192;
+
 // About what this plan takes in memory, with what is kept to undo it.
 std::size_t weight_of(const model::HostStep& plan, std::size_t encoded);
 

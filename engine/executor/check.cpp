@@ -100,11 +100,8 @@ Task<wire::HostReport> Session::check() {
 
   wire::HostReport report;
   auto in_use = marks_in_use(host_, parts_.state_directory, parts_.token.text());
-  std::set<std::string> own;
-  for (const auto& step : retired_) own.insert(step->plan.token.mark());
   for (const auto& [path, step] : steps_) {
     const bool live = step->live();
-    own.insert(step->plan.token.mark());
     if (live && in_use.has_value()) in_use.value().insert(step->plan.token.mark());
     if (live) report.residue.push_back({"step " + path + " is still active", "ordeal abort"});
     if (live || step->state == Step::State::prepared) continue;
@@ -125,6 +122,7 @@ Task<wire::HostReport> Session::check() {
   const auto alias = undo::alias_of(host_, parts_.state_directory);
   const auto marks = alias.has_value() ? undo::marks_on(host_, alias.value())
                                        : Result<std::vector<undo::Mark>>(Error(alias.error()));
+  const std::set<std::string> own(own_marks_.begin(), own_marks_.end());
   add_marks(report, marks, in_use, own);
   // What is undone and cannot be crossed off is told as left by every later look at this host.
   if (journal_ && !co_await journal_->flush(journal::kWriteDeadline)) {

@@ -269,6 +269,8 @@ Task<Result<void>> Session::record(Step* step) {
     undos.record = sequence;
   }
   step->undos = std::move(undos);
+  own_marks_.push_back(step->plan.token.mark());
+  if (own_marks_.size() > kMostMarks) own_marks_.pop_front();
   ignore(lock, "held until here");
   co_return ok();
 }

@@ -11,6 +11,7 @@
 // revert that arrives later always sees it.
 #pragma once
 
+#include <deque>
 #include <limits>
 #include <map>
 #include <memory>
@@ -201,6 +202,7 @@ class Session {
   os::Event observe_changed_;
   // ---- check.cpp
   bool snapshot_taken_ = false;
+  std::deque<std::string> own_marks_;
   std::optional<std::set<std::string>> links_before_;  // empty: they could not be listed
 };
 

@@ -182,7 +182,8 @@ TEST(Tables, BelongToTheirOwnerAlone) {
   const auto marked = stranger.list_marked();
   ASSERT_TRUE(marked.has_value());
   ASSERT_THAT(marked.value(), SizeIs(1));
-  const auto removed = stranger.remove(marked.value(), false);
+  const std::vector<os::TableId> tables(marked.value().begin(), marked.value().end());
+  const auto removed = stranger.remove(tables, false);
   ASSERT_TRUE(removed.has_error());
   EXPECT_EQ(removed.error().code(), Code::denied);
   EXPECT_EQ(echoed("127.0.0.1", kPort, 3), 0);
