@@ -22,6 +22,8 @@ BUILD = pathlib.Path(os.environ.get("ORDEAL_BUILD", "build/release")).resolve()
 WORK = pathlib.Path(os.environ.get("ORDEAL_WORK", "/nonexistent"))
 ROOT = WORK / "root"
 NEXT = "9.9.9"
+BEFORE = "0.0.9"
+HERE = pathlib.Path(__file__).resolve().parent
 UNITS = ("ordeal.service", "ordeal-recover.service")
 EXPERIMENT = """\
 version: 1
@@ -40,9 +42,25 @@ recovery: { within: 5s, hold: 1s }
 """
 
 
+def pack_as_before():
+    """This package as the version before: its number, and its scripts, which dpkg runs in part when
+    that is replaced. They are kept in `before`, as they were."""
+    parts, folder = WORK / "parts", WORK / "before"
+    folder.mkdir()
+    subprocess.run(["dpkg-deb", "--raw-extract", str(package("this")), str(parts)], check=True)
+    for script in (HERE / "before").iterdir():
+        shutil.copy(script, parts / "DEBIAN")
+        (parts / "DEBIAN" / script.name).chmod(0o755)
+    control = parts / "DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {BEFORE}", control.read_text()))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(parts), str(folder)],
+                   check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(parts)
+
+
 def build_packages():
-    """The package of this build, and the same with a higher version. The first one stays in the
-    build folder, for scripts/lane-systemd."""
+    """The package of this build, the same with a higher version, and the version before. They stay
+    in the build folder, for scripts/lane-systemd and for a machine that has nothing else."""
     for folder, options in (("this", []), ("next", ["-D", f"CPACK_PACKAGE_VERSION={NEXT}"])):
         done = subprocess.run(["cpack", "-G", "DEB", "-B", str(WORK / folder), *options], cwd=BUILD,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -52,6 +70,10 @@ def build_packages():
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir()
     shutil.copy(package("this"), kept)
+    pack_as_before()
+    for folder in ("before", "next"):
+        (kept / folder).mkdir()
+        shutil.copy(package(folder), kept / folder)
 
 
 def package(folder):
@@ -78,8 +100,9 @@ def mount_root():
     mount("-t", "proc", "proc", str(ROOT / "proc"))
     for name in ("run", "tmp"):
         mount("-t", "tmpfs", "tmpfs", str(ROOT / name))
-    shutil.copytree(WORK / "this", ROOT / "tmp/this")
-    shutil.copytree(WORK / "next", ROOT / "tmp/next")
+    for folder in ("before", "this", "next"):
+        (ROOT / "tmp" / folder).mkdir()
+        shutil.copy(package(folder), ROOT / "tmp" / folder)
     return True
 
 
@@ -140,6 +163,23 @@ class Contents(unittest.TestCase):
         higher = subprocess.run(["dpkg-deb", "--field", str(package("next")), "Version"],
                                 check=True, text=True, capture_output=True).stdout.strip()
         self.assertEqual(higher, NEXT)
+
+    def test_none_is_made_where_its_dependencies_cannot_be_computed(self):
+        for missing in ("file", "dpkg-shlibdeps"):
+            tools = pathlib.Path(tempfile.mkdtemp(dir=WORK))
+            for folder in ("/usr/bin", "/usr/sbin"):
+                for tool in pathlib.Path(folder).iterdir():
+                    if tool.name != missing and not (tools / tool.name).is_symlink():
+                        (tools / tool.name).symlink_to(tool)
+            out = WORK / f"without-{missing}"
+            # The prefixes that cmake looks into by itself are those of where its program is.
+            done = subprocess.run(
+                ["cpack", "-G", "DEB", "-B", str(out), "-D", "CMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF"],
+                cwd=BUILD, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env={**os.environ, "PATH": str(tools)})
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertIn(f"needs `{missing}`", done.stdout)
+            self.assertEqual(list(out.glob("*.deb")), [])
 
     def test_files_belong_to_root_and_are_what_they_should_be(self):
         listing = subprocess.run(["dpkg-deb", "--contents", str(package("this"))], check=True,
@@ -269,6 +309,63 @@ class Life(unittest.TestCase):
         self.assertTrue((history / "kept").exists())
         inside("dpkg", "--purge", "ordeal")
         self.assertFalse(history.exists())
+
+    def test_upgrade_from_the_version_before(self):
+        install("before")
+        self.assertIn(BEFORE, inside("dpkg-query", "--show", "ordeal").stdout)
+        policy = ROOT / "etc/ordeal/policy.conf"
+        policy.write_text("max_duration = 5m\n")
+        install("this")
+        self.assertEqual(state(), "ii")
+        self.assertNotIn(BEFORE, inside("dpkg-query", "--show", "ordeal").stdout)
+        self.assertEqual(policy.read_text(), "max_duration = 5m\n")
+        for unit in UNITS:
+            self.assertTrue((ROOT / "etc/systemd/system/multi-user.target.wants" / unit).is_symlink())
+        inside("dpkg", "--purge", "ordeal")
+        self.assertEqual(files_outside() - self.before, set())
+
+    def break_program(self):
+        """As where a library is missing. A new file: the old one may run."""
+        (ROOT / "usr/bin/ordeal").unlink()
+        (ROOT / "usr/bin/ordeal").write_text("#!/bin/sh\nexit 127\n")
+        (ROOT / "usr/bin/ordeal").chmod(0o755)
+
+    def test_a_program_that_does_not_start_does_not_hold_its_removal(self):
+        install("this")
+        self.break_program()
+        inside("dpkg", "--remove", "ordeal")
+        self.assertEqual(state(), "rc")
+        inside("dpkg", "--purge", "ordeal")
+        self.assertEqual(files_outside() - self.before, set())
+
+    def test_where_it_does_not_start_its_executor_puts_back_what_a_crash_left(self):
+        install("this")
+        victim, _ = self.begin_run()
+        self.break_program()
+        done = inside("dpkg", "--remove", "ordeal", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("an experiment goes on", done.stdout)
+        self.assertEqual(self.state_of(victim), "T")  # nobody disturbed it
+        self.kill_all_of_ordeal()
+        said = inside("dpkg", "--remove", "ordeal").stdout
+        self.assertIn("undone", said)
+        self.assertNotEqual(self.state_of(victim), "T")
+        self.assertEqual(state(), "rc")
+
+    def test_a_journal_holds_a_removal_when_nothing_starts(self):
+        install("this")
+        self.break_program()
+        (ROOT / "usr/lib/ordeal/ordeal-executor").write_text("#!/bin/sh\nexit 127\n")
+        journal = ROOT / "var/lib/ordeal/journal" / "aaaaaaaa"
+        journal.parent.mkdir(parents=True)
+        journal.write_bytes(b"half a journal")
+        done = inside("dpkg", "--remove", "ordeal", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("/var/lib/ordeal/journal/aaaaaaaa", done.stdout)
+        self.assertEqual(state(), "ri")
+        journal.unlink()
+        inside("dpkg", "--remove", "ordeal")
+        self.assertEqual(state(), "rc")
 
     def test_a_unit_that_was_disabled_stays_so(self):
         install("this")
