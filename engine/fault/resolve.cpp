@@ -6,6 +6,7 @@
 
 #include "engine/base/digest.hpp"
 #include "engine/base/text.hpp"
+#include "engine/fault/request.hpp"
 #include "engine/os/select.hpp"
 
 namespace ordeal::fault {
@@ -178,6 +179,7 @@ Result<model::HostStep> resolve(Catalogue catalogue, const model::StepRequest& r
     return Error(Code::unsupported,
                  fmt::format("this executor has no fault {}", printable(request.fault)));
   }
+  CHECK_OK(check_request(fault->description, request));
   Picked picked;
   if (request.target.process && process_target_wanted(fault->description)) {
     TRY(auto found, pick(request, host, protection));

@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 
 #include "engine/base/text.hpp"
+#include "engine/model/parameters.hpp"
 #include "engine/spec/context.hpp"
 
 namespace ordeal::spec {
@@ -25,13 +26,6 @@ const std::vector<std::string>& signals() {
       "ALRM", "USR1", "USR2", "TRAP", "SYS", "XCPU",  "XFSZ", "IO",  "VTALRM", "STOP", "CONT",
       "TSTP", "TTIN", "TTOU", "CHLD", "URG", "WINCH", "PROF", "PWR", "STKFLT"};
   return kSignals;
-}
-
-std::string format_value(ParameterKind kind, std::int64_t value) {
-  if (kind == ParameterKind::duration) return format_duration(Duration(value));
-  if (kind == ParameterKind::percent) return format_percent(Ppm{value});
-  const bool bytes = kind == ParameterKind::bytes || kind == ParameterKind::bytes_or_percent;
-  return bytes ? format_bytes(Bytes{value}) : fmt::format("{}", value);
 }
 
 // Turns one value into its normalised form; reports what is wrong.
@@ -78,17 +72,8 @@ class Normaliser {
   }
 
   bool in_range(const Node& node, std::int64_t value) {
-    const bool low = parameter_.minimum && value < *parameter_.minimum;
-    const bool high = parameter_.maximum && value > *parameter_.maximum;
-    if (!low && !high) return true;
-    const auto text = [&](std::int64_t bound) { return format_value(parameter_.kind, bound); };
-    std::string range = "at least " + text(parameter_.minimum.value_or(0));
-    if (parameter_.minimum && parameter_.maximum) {
-      range = text(*parameter_.minimum) + " to " + text(*parameter_.maximum);
-    } else if (parameter_.maximum) {
-      range = "at most " + text(*parameter_.maximum);
-    }
-    fail(node, fmt::format("expected {}, found {}", range, describe(node)));
+    if (model::in_range(parameter_, value)) return true;
+    fail(node, fmt::format("expected {}, found {}", model::range_of(parameter_), describe(node)));
     return false;
   }
 
