@@ -125,4 +125,16 @@ std::string printable(std::string_view text, std::size_t limit) {
   return out;
 }
 
+bool is_plain_path(std::string_view path) {
+  if (path == "/") return true;
+  if (!path.starts_with('/') || path.find('\0') != path.npos) return false;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::string_view name = path.substr(0, path.find('/'));
+    if (name.empty() || name == "." || name == "..") return false;
+    path.remove_prefix(name.size());
+  }
+  return true;
+}
+
 }  // namespace ordeal

@@ -26,6 +26,10 @@ std::string counted(std::integral auto count, std::string_view word) {
   return count == 1 ? out : out + 's';
 }
 
+// Absolute, without "//", "." and "..", and no slash at its end: no two of them name one file, but
+// for links.
+bool is_plain_path(std::string_view path);
+
 // Control characters, escape sequences, direction marks and bytes that are not UTF-8 become \xNN or
 // \u{N}: foreign text cannot move the cursor, forge log lines or break a file. The result is valid
 // UTF-8. Cut after about `limit` bytes with "...".

@@ -72,7 +72,7 @@ journal::Intent intent_of(const model::HostStep& plan, const std::string& digest
 
 Result<model::HostStep> Session::plan(const model::StepRequest& request, const Token& token) {
   const auto protection = [this](const model::ProcessInfo& process) {
-    return protected_by(policy_, process);
+    return protected_by(policy_, process, host_);
   };
   TRY(auto plan, fault::resolve(parts_.catalogue, request, host_, token, protection));
   CHECK_OK(check_policy(policy_, plan, host_, parts_.state_directory));

@@ -110,11 +110,12 @@ EffectReading read(const os::Host& host, const model::MemoryHeld& effect, Durati
 
 EffectReading read(const os::Host& host, const model::DiskFilled& effect, Duration) {
   if (!helper_of(host, effect.mark).alive) return no("the process that held the space is gone");
-  const auto space = host.files().space(effect.path);
-  if (space.has_error()) return no(space.error().message());
-  const std::int64_t taken = effect.free_before.value - space.value().available.value;
+  const auto folder = host.files().folder(effect.path);
+  if (folder.has_error()) return no(folder.error().message());
+  const os::Space& space = folder.value().space;
+  const std::int64_t taken = effect.free_before.value - space.available.value;
   std::string text = fmt::format("{} taken, {} free", format_bytes(Bytes{std::max(taken, 0L)}),
-                                 format_bytes(space.value().available));
+                                 format_bytes(space.available));
   return taken * 100 >= effect.wanted.value * kEnoughPercent ? yes(std::move(text))
                                                              : not_yet(std::move(text));
 }

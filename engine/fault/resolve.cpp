@@ -6,6 +6,7 @@
 
 #include "engine/base/digest.hpp"
 #include "engine/base/text.hpp"
+#include "engine/fault/protected.hpp"
 #include "engine/fault/request.hpp"
 #include "engine/os/select.hpp"
 
@@ -92,6 +93,16 @@ bool process_target_wanted(const model::FaultDescription& description) {
 
 }  // namespace
 
+std::string protected_because(const ProcessInfo& process, const os::Host& host,
+                              const Protection& protection) {
+  std::string why = host.processes().protected_because(process);
+  if (why.empty() && !unit_protected_because(process.unit).empty()) {
+    why = process.unit + " is protected";
+  }
+  if (why.empty() && protection) why = protection(process);
+  return why;
+}
+
 Result<Picked> pick(const model::StepRequest& request, const os::Host& host,
                     const Protection& protection) {
   const model::Target& target = request.target;
@@ -104,8 +115,7 @@ Result<Picked> pick(const model::StepRequest& request, const os::Host& host,
   CHECK_OK(check_count(*target.process, out.matched));
   std::vector<std::string> guarded;
   std::erase_if(all, [&](const ProcessInfo& process) {
-    std::string why = host.processes().protected_because(process);
-    if (why.empty() && protection) why = protection(process);
+    std::string why = protected_because(process, host, protection);
     if (!why.empty()) guarded.push_back(fmt::format("{} ({})", text_of(process), why));
     return !why.empty();
   });

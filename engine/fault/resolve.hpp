@@ -13,6 +13,11 @@ namespace ordeal::fault {
 // Why the local policy protects a process; empty: it does not.
 using Protection = std::function<std::string(const model::ProcessInfo&)>;
 
+// Why nothing may be done to the process, by whatever selector it was found: itself, its unit, or
+// the local policy. Empty: it may.
+std::string protected_because(const model::ProcessInfo& process, const os::Host& host,
+                              const Protection& protection);
+
 struct Picked {
   std::vector<model::ProcessInfo> processes;  // in the order of the seed's ranking
   std::vector<std::string> keys;              // one for each: stable over restarts

@@ -19,6 +19,20 @@ struct Space {
   std::string device;      // "254:0": major:minor
 };
 
+// A file or directory as the kernel knows it, whatever its name may come to mean.
+struct FileId {
+  std::string device;  // as Space has it
+  std::uint64_t inode = 0;
+  bool operator==(const FileId&) const = default;
+};
+
+// A directory, everything read of one and the same descriptor.
+struct Folder {
+  FileId id;
+  std::vector<FileId> above;  // its parent, that one's, and so on to "/"
+  Space space;
+};
+
 // A file of fixed size for the journal. All I/O runs on one thread of its own; the loop never
 // blocks. After a failed sync the file refuses every further write.
 class DurableFile {
@@ -52,8 +66,12 @@ class Files {
   virtual Result<Space> space(const std::string& path) const = 0;
   // True also when nobody can tell.
   virtual bool exists(const std::string& path) const = 0;
-  // "254:0:131": device and inode; the same by whichever path, in whichever mount namespace.
-  virtual Result<std::string> identity(const std::string& path) const = 0;
+  // Opens the directory from "/" on without passing any symbolic link, which somebody could turn
+  // elsewhere between a check and a use. Code::refused names the path to write instead.
+  virtual Result<Folder> folder(const std::string& path) const = 0;
+  // What the path names now, through links; also a file. The same by whichever path, in whichever mount
+  // namespace.
+  virtual Result<FileId> identity(const std::string& path) const = 0;
 
   // Creates the directory (0700, root) with parents.
   virtual Result<void> make_directory(const std::string& path) = 0;

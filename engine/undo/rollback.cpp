@@ -266,7 +266,7 @@ Result<std::string> alias_of(const os::Host& host, const std::string& state_dire
   auto identity = host.files().identity(state_directory);
   if (identity.has_error() && identity.error().code() == Code::gone) return std::string("ordeal");
   TRY(auto known, within("tell whose the links are", std::move(identity)));
-  return fmt::format("ordeal {} {}", known, state_directory);
+  return fmt::format("ordeal {}:{} {}", known.device, known.inode, state_directory);
 }
 
 namespace {

@@ -140,8 +140,8 @@ Result<std::int64_t> wanted_of(const Parameters& parameters, const os::Space& sp
 
 Result<model::HostStep> plan(const fault::PlanContext& context) {
   TRY(const auto parameters, fault::parameters<Parameters>(context.request));
-  TRY(const os::Space space, within("read the space of " + printable(parameters.path),
-                                    context.host.files().space(parameters.path)));
+  TRY(const os::Folder folder, within("with.path", context.host.files().folder(parameters.path)));
+  const os::Space& space = folder.space;
   CHECK_OK(check_filesystem(parameters.path, space));
   TRY(const std::int64_t asked, wanted_of(parameters, space));
   const bool zero = context.request.zero_magnitude;
@@ -154,6 +154,9 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   helper.mark = mark;
   helper.role = "disk";
   helper.arguments["path"] = parameters.path;
+  // What is checked now is what is filled then, whatever has taken its name.
+  helper.arguments["device"] = folder.id.device;
+  helper.arguments["inode"] = folder.id.inode;
   helper.arguments["bytes"] = wanted.value;
   helper.arguments["floor"] = floor_of(parameters);
 

@@ -5,6 +5,7 @@
 // the unit files, claimed, and started again too. Source: systemctl(1), systemd.unit(5).
 #include "engine/base/text.hpp"
 #include "engine/fault/parameters.hpp"
+#include "engine/fault/protected.hpp"
 #include "faults/service/dependents.hpp"
 
 namespace ordeal::service {
@@ -53,39 +54,6 @@ model::FaultDescription describe() {
   return out;
 }
 
-// Stopping these would take away the ways to the host, or ordeal itself.
-std::string protected_because(const std::string& unit) {
-  constexpr std::array<std::string_view, 4> kPrefixes = {"systemd-", "user@", "getty@", "ordeal"};
-  constexpr std::array<std::string_view, 22> kNames = {"ssh",
-                                                       "sshd",
-                                                       "dbus",
-                                                       "dbus-broker",
-                                                       "NetworkManager",
-                                                       "networking",
-                                                       "network",
-                                                       "networkd-dispatcher",
-                                                       "wpa_supplicant",
-                                                       "ifup",
-                                                       "nftables",
-                                                       "iptables",
-                                                       "firewalld",
-                                                       "docker",
-                                                       "containerd",
-                                                       "podman",
-                                                       "crio",
-                                                       "kubelet",
-                                                       "qemu-guest-agent",
-                                                       "cloud-init",
-                                                       "multipathd",
-                                                       "polkit"};
-  const std::string name = unit.substr(0, std::min(unit.find('@'), unit.rfind('.')));
-  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return "it is protected";
-  for (const std::string_view prefix : kPrefixes) {
-    if (unit.starts_with(prefix)) return "it is protected";
-  }
-  return "";
-}
-
 Result<void> check_unit(const os::Host& host, const std::string& unit) {
   if (!host.processes().systemd_is_pid1()) {
     return Error(Code::unsupported,
@@ -97,7 +65,7 @@ Result<void> check_unit(const os::Host& host, const std::string& unit) {
                                             "such as {}.service",
                                             printable(unit, 80)));
   }
-  const std::string reason = protected_because(unit);
+  const std::string reason = fault::unit_protected_because(unit);
   if (!reason.empty()) {
     return Error(Code::refused, fmt::format("{} is not stopped: {}", unit, reason));
   }

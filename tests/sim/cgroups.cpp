@@ -65,6 +65,7 @@ Task<Result<void>> SimCgroups::set_frozen(std::string cgroup, bool frozen) {
   auto written = act(fmt::format("set {} frozen={}", cgroup, frozen), [&]() -> Result<void> {
     const auto found = machine_.cgroups.find(cgroup);
     if (found == machine_.cgroups.end()) return Error(Code::gone, "no cgroup " + cgroup);
+    if (frozen && machine_.on_asked) machine_.on_asked(model::FreezeCgroup{cgroup});
     if (!machine_.freezer_works) return ok();
     const bool before = std::exchange(found->second.frozen, frozen);
     if (frozen && !before) {

@@ -1,6 +1,7 @@
 // Files: a page cache that outlives kills, a platter that outlives power loss.
 #include <cerrno>
 
+#include "engine/base/text.hpp"
 #include "tests/sim/host.hpp"
 
 namespace ordeal::sim {
@@ -174,6 +175,28 @@ Result<os::Space> SimFiles::space(const std::string& path) const {
   return space;
 }
 
+// Every name is a directory here.
+Result<os::Folder> SimFiles::folder(const std::string& path) const {
+  if (!is_plain_path(path) || machine_.real_path(path) != path) {
+    return Error(Code::refused, fmt::format("{} leads through a symbolic link; write {}", path,
+                                            machine_.real_path(path)));
+  }
+  os::Folder out;
+  TRY(auto space, this->space(path));
+  out.space = std::move(space);
+  out.id = machine_.file_id(path);
+  for (std::string up = path; up != "/";) {
+    up = parent_of(up);
+    out.above.push_back(machine_.file_id(up));
+  }
+  return out;
+}
+
+Result<os::FileId> SimFiles::identity(const std::string& path) const {
+  if (auto problem = read_problem("stat")) return *std::move(problem);
+  return machine_.file_id(path);
+}
+
 bool SimFiles::exists(const std::string& path) const {
   return machine_.disk.files.contains(path) || machine_.disk.directories.contains(path);
 }
@@ -249,12 +272,6 @@ Result<os::Holder> SimFiles::holder(const std::string& path) const {
   if (found == machine_.disk.files.end()) return Error::system(ENOENT, "open " + path);
   if (found->second.lock != nullptr) return os::Holder::owner;
   return found->second.recovery != nullptr ? os::Holder::recoverer : os::Holder::nobody;
-}
-
-Result<std::string> SimFiles::identity(const std::string& path) const {
-  if (auto problem = read_problem("stat " + path)) return *std::move(problem);
-  if (!machine_.disk.directories.contains(path)) return Error::system(ENOENT, path);
-  return machine_.disk.device + ":" + path;
 }
 
 Result<std::string> SimFiles::read_durable(const std::string& path) const {

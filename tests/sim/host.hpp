@@ -110,6 +110,7 @@ class SimProcesses : public os::Processes, private Seam {
                                       std::map<std::string, std::string> environment) override;
 
  private:
+  Result<void> check_planned(const boost::json::object& arguments) const;
   Result<model::ProcessId> fork_helper(const model::SpawnHelper& helper);
   void systemctl(const std::vector<std::string>& argv,
                  const std::shared_ptr<os::CommandResult>& out, WaitId wait);
@@ -187,7 +188,8 @@ class SimFiles : public os::Files, private Seam {
   Result<std::vector<std::string>> list(const std::string& directory) const override;
   Result<os::Space> space(const std::string& path) const override;
   bool exists(const std::string& path) const override;
-  Result<std::string> identity(const std::string& path) const override;
+  Result<os::Folder> folder(const std::string& path) const override;
+  Result<os::FileId> identity(const std::string& path) const override;
   Result<os::Holder> holder(const std::string& path) const override;
   Result<void> make_directory(const std::string& path) override;
   Result<void> write_atomically(const std::string& path, const std::string& bytes) override;

@@ -1,8 +1,10 @@
 #include "tests/sim/machine.hpp"
 
 #include <csignal>
+#include <deque>
 
 #include "engine/base/assert.hpp"
+#include "engine/base/digest.hpp"
 #include "engine/base/ids.hpp"
 #include "tests/sim/host.hpp"
 
@@ -253,9 +255,48 @@ void Machine::made(Trace trace) {
   if (on_made) on_made(trace);
 }
 
+std::string Machine::real_path(const std::string& path) const {
+  std::deque<std::string> names;
+  const auto put_first = [&](std::string_view text) {
+    while (!text.empty()) {
+      const std::size_t slash = text.rfind('/');
+      const std::size_t from = slash == text.npos ? 0 : slash + 1;
+      if (from < text.size()) names.emplace_front(text.substr(from));
+      text = text.substr(0, slash == text.npos ? 0 : slash);
+    }
+  };
+  put_first(path);
+  std::string at;
+  for (int followed = 0; !names.empty();) {
+    const std::string next = std::move(names.front());
+    names.pop_front();
+    if (next == ".") continue;
+    if (next == "..") {
+      at.resize(at.rfind('/') == at.npos ? 0 : at.rfind('/'));
+      continue;
+    }
+    const auto link = path_links.find(at + "/" + next);
+    if (link == path_links.end() || ++followed > 40) {
+      at += "/" + next;
+      continue;
+    }
+    at.clear();
+    put_first(link->second);
+  }
+  return at.empty() ? "/" : at;
+}
+
+os::FileId Machine::file_id(const std::string& path) const {
+  const std::string real = real_path(path);
+  const std::string mount = mount_of(real);
+  const std::string& device = mount == "/" ? disk.device : mounts.at(mount).device;
+  return {device, mix_hash(std::uint64_t{1}, real, "inode")};
+}
+
 std::string Machine::mount_of(const std::string& path) const {
+  const std::string real = real_path(path);
   for (const auto& [mount, item] : mounts) {
-    if (path == mount || path.starts_with(mount + "/")) return mount;
+    if (real == mount || real.starts_with(mount + "/")) return mount;
   }
   return "/";
 }

@@ -173,7 +173,10 @@ class Machine {
   Process* find(std::int64_t pid);
   std::vector<Process*> of_service(const std::string& key);
   std::int64_t available_bytes(const std::string& path = "/") const;
-  std::string mount_of(const std::string& path) const;
+  std::string mount_of(const std::string& path) const;  // of what the path leads to
+  // Where the kernel gets to: through `path_links`, ".", ".." and "//".
+  std::string real_path(const std::string& path) const;
+  os::FileId file_id(const std::string& path) const;
   double cores_busy() const;
   // What a packet of the flow meets now.
   struct Fate {
@@ -205,6 +208,8 @@ class Machine {
   std::vector<Flow> flows;
   Disk disk;
   std::map<std::string, Mount> mounts;  // by path, "/" is `disk`
+  // Symbolic links to directories, by their path; both ends absolute.
+  std::map<std::string, std::string> path_links{{"/proc/self/root", "/"}};
   bool ifb_loaded = false;
   bool ifb_possible = true;
   bool netem_possible = true;
@@ -222,6 +227,8 @@ class Machine {
   std::map<std::string, std::function<os::CommandResult(Machine&, const std::vector<std::string>&)>>
       commands;
   Duration command_takes = 20ms;
+  // Called when the kernel is asked for something, before it is done: what a judge of a policy sees.
+  std::function<void(const model::Apply&)> on_asked;
   // Called after something of ours came into being, for the rule "journal before change".
   std::function<void(const Trace&)> on_made;
   // Every kind and key that was ever effective: what a verdict may call seen.

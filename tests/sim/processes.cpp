@@ -71,6 +71,9 @@ Result<void> SimProcesses::signal(model::ProcessId id, int number) {
       return Error(Code::gone, fmt::format("no process {}", id.pid));
     }
     const bool theirs = process->node == nullptr && !process->helper;
+    if (theirs && machine_.on_asked) {
+      machine_.on_asked(model::SignalProcess{id, number, std::nullopt});
+    }
     if (theirs && process->protected_because.empty() == false) {
       world_.violation(fmt::format("a signal to a protected process: {}", process->info.name));
     }
@@ -115,8 +118,22 @@ Task<Result<model::ProcessId>> SimProcesses::spawn_helper(model::SpawnHelper hel
   co_return forked;
 }
 
+// As the helper does it: what was planned, or nothing.
+Result<void> SimProcesses::check_planned(const boost::json::object& arguments) const {
+  const auto id = machine_.file_id(std::string(arguments.at("path").as_string()));
+  if (std::string_view(arguments.at("device").as_string()) == id.device &&
+      arguments.at("inode").to_number<std::uint64_t>() == id.inode) {
+    return ok();
+  }
+  return Error(Code::failed, "another directory than was planned");
+}
+
 Result<model::ProcessId> SimProcesses::fork_helper(const model::SpawnHelper& helper) {
   return act("spawn helper " + helper.mark, [&]() -> Result<model::ProcessId> {
+    if (helper.role == "disk") {
+      CHECK_OK(check_planned(helper.arguments));
+    }
+    if (machine_.on_asked) machine_.on_asked(helper);
     Process process;
     process.info.name = helper.mark;
     process.info.exe = "/usr/lib/ordeal/ordeal-executor";
@@ -195,6 +212,7 @@ Task<Result<os::CommandResult>> SimProcesses::run(model::Command command,
     ++machine_.injected_failures;
     co_return injected(world_.prng(), "start " + program);
   }
+  if (machine_.on_asked) machine_.on_asked(model::RunCommand{command});
   const BootTime deadline = world_.now() + command.timeout;
   co_await sleep(takes(machine_.command_takes));
   if (!alive()) co_return dead();

@@ -3,7 +3,9 @@
 // floor holds although others write too.
 // Source: open(2) O_TMPFILE, fallocate(2), statvfs(3).
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,21 +25,36 @@ namespace {
 
 struct Orders {
   std::string path;
+  std::string device;  // "major:minor" and inode of the directory that was planned
+  std::uint64_t inode = 0;
   std::int64_t bytes = 0;
   std::int64_t floor = 0;
 };
-BOOST_DESCRIBE_STRUCT(Orders, (), (path, bytes, floor))
+BOOST_DESCRIBE_STRUCT(Orders, (), (path, device, inode, bytes, floor))
 
 constexpr std::int64_t kReserveStep = 1ll << 30;  // fallocate takes 1 ms for it
 constexpr std::int64_t kWriteStep = 1 << 20;
 
+// The directory that was planned and checked, and none that has taken its name since: a link may
+// have been turned. From here on everything goes by this descriptor.
+Result<int> open_planned(const Orders& orders) {
+  const int fd = ::open(orders.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Error::system(errno, "open " + orders.path);
+  struct stat entry {};
+  if (::fstat(fd, &entry) != 0) return Error::system(errno, "stat " + orders.path);
+  const std::string device = fmt::format("{}:{}", ::major(entry.st_dev), ::minor(entry.st_dev));
+  if (device == orders.device && entry.st_ino == orders.inode) return fd;
+  return Error(Code::refused, orders.path + " is another directory than was planned");
+}
+
 // A file that has no name, or loses it at once.
-int open_nameless(const std::string& directory) {
-  const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+int open_nameless(int folder) {
+  const int fd = ::openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return fd;
-  std::string name = directory + "/.ordeal-fill-XXXXXX";
-  const int named = ::mkostemp(name.data(), O_CLOEXEC);
-  if (named >= 0) ::unlink(name.c_str());
+  const std::string name = fmt::format(".ordeal-fill-{}", ::getpid());
+  constexpr int kFlags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+  const int named = ::openat(folder, name.c_str(), kFlags, 0600);
+  if (named >= 0) ::unlinkat(folder, name.c_str(), 0);
   return named;
 }
 
@@ -91,7 +108,12 @@ int run_disk(const boost::json::object& arguments) {
     return 1;
   }
   const Orders& orders = decoded.value();
-  const int fd = open_nameless(orders.path);
+  const auto folder = open_planned(orders);
+  if (folder.has_error()) {
+    helper_error(folder.error().message());
+    return 1;
+  }
+  const int fd = open_nameless(folder.value());
   if (fd < 0) {
     helper_error(fmt::format("create a file in {}: {}", orders.path, std::strerror(errno)));
     return 1;

@@ -14,7 +14,7 @@ int run_cpu(const boost::json::object& arguments);
 // {"bytes": N, "ramp_us": N, "reserve": N, "oom_score_adj": N}
 int run_memory(const boost::json::object& arguments);
 
-// {"path": TEXT, "bytes": N, "floor": N}
+// {"path": TEXT, "device": "major:minor", "inode": N, "bytes": N, "floor": N}
 int run_disk(const boost::json::object& arguments);
 
 // Holds packets of an NFQUEUE for a while (engine/executor/helper/shaper.cpp).

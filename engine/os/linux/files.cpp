@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -13,7 +15,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 
+#include "engine/base/text.hpp"
 #include "engine/os/linux/durable_file.hpp"
 #include "engine/os/linux/suspend.hpp"
 
@@ -119,13 +123,90 @@ std::string nearest_directory(std::string path) {
   return path;
 }
 
+Result<Fd> open_at(const Fd& folder, const char* name) {
+  Fd fd(::openat(folder.get(), name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return Error::system(errno, name);
+  return fd;
+}
+
+std::string device_of(const struct stat& entry) {
+  return fmt::format("{}:{}", ::major(entry.st_dev), ::minor(entry.st_dev));
+}
+
+Result<FileId> identity_of(const Fd& fd) {
+  struct stat entry {};
+  if (::fstat(fd.get(), &entry) != 0) return Error::system(errno, "stat");
+  return FileId{device_of(entry), entry.st_ino};
+}
+
+Result<Space> space_of(const Fd& fd) {
+  struct statvfs volume {};
+  struct statfs kind {};
+  if (::fstatvfs(fd.get(), &volume) != 0 || ::fstatfs(fd.get(), &kind) != 0) {
+    return Error::system(errno, "statvfs");
+  }
+  TRY(auto id, identity_of(fd));
+  Space space;
+  const auto block = static_cast<std::int64_t>(volume.f_frsize);
+  space.total = Bytes{block * static_cast<std::int64_t>(volume.f_blocks)};
+  space.available = Bytes{block * static_cast<std::int64_t>(volume.f_bavail)};
+  const auto magic = static_cast<std::uint32_t>(kind.f_type);
+  const auto found = std::find_if(kFilesystems.begin(), kFilesystems.end(),
+                                  [&](const FilesystemName& f) { return f.magic == magic; });
+  space.filesystem = found != kFilesystems.end() ? found->name : fmt::format("{:#x}", magic);
+  space.device = std::move(id.device);
+  return space;
+}
+
+// What to write for a path that leads through links; the path itself when nobody can tell.
+std::string resolved(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  return real ? std::string(real.get()) : path;
+}
+
+Result<Fd> open_without_links(const std::string& path) {
+  if (!is_plain_path(path)) {
+    return Error(Code::refused,
+                 fmt::format("{} is not a plain absolute path; write {}", path, resolved(path)));
+  }
+  TRY(const Fd root, open_file("/", O_PATH | O_DIRECTORY));
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const std::string below = path == "/" ? "." : path.substr(1);
+  Fd fd(static_cast<int>(::syscall(SYS_openat2, root.get(), below.c_str(), &how, sizeof how)));
+  if (fd) return fd;
+  if (errno != ELOOP) return Error::system(errno, "open " + path);
+  return Error(Code::refused, fmt::format("{} leads through a symbolic link, which may be turned "
+                                          "elsewhere; write {}",
+                                          path, resolved(path)));
+}
+
+// By "..", from the descriptor itself, so they are those of the directory and not of a name.
+Result<std::vector<FileId>> ids_above(const Fd& folder, FileId below) {
+  std::vector<FileId> out;
+  TRY(Fd at, open_at(folder, ".."));
+  while (true) {
+    TRY(auto id, identity_of(at));
+    if (id == below) return out;  // ".." of "/" is "/"
+    out.push_back(id);
+    below = std::move(id);
+    TRY(Fd parent, open_at(at, ".."));
+    at = std::move(parent);
+  }
+}
+
 }  // namespace
 
 LinuxFiles::LinuxFiles(asio::any_io_executor executor, Clock& clock)
     : executor_(std::move(executor)), clock_(clock) {}
 
 Result<std::string> LinuxFiles::read(const std::string& path, std::size_t limit) const {
-  TRY(std::string text, read_file(path, limit + 1));
+  TRY(const Fd found, open_file(path, O_PATH));
+  struct stat entry {};
+  if (::fstat(found.get(), &entry) != 0) return Error::system(errno, path);
+  if (!S_ISREG(entry.st_mode)) return Error(Code::invalid, path + " is no file");
+  TRY(std::string text, read_file(fmt::format("/proc/self/fd/{}", found.get()), limit + 1));
   if (text.size() <= limit) return text;
   return Error(Code::invalid, fmt::format("{} is longer than {} bytes", path, limit));
 }
@@ -150,23 +231,8 @@ Result<std::vector<std::string>> LinuxFiles::list(const std::string& directory) 
 }
 
 Result<Space> LinuxFiles::space(const std::string& path) const {
-  struct statvfs volume {};
-  struct statfs kind {};
-  struct stat entry {};
-  if (::statvfs(path.c_str(), &volume) != 0 || ::statfs(path.c_str(), &kind) != 0 ||
-      ::stat(path.c_str(), &entry) != 0) {
-    return Error::system(errno, "space of " + path);
-  }
-  Space space;
-  const auto block = static_cast<std::int64_t>(volume.f_frsize);
-  space.total = Bytes{block * static_cast<std::int64_t>(volume.f_blocks)};
-  space.available = Bytes{block * static_cast<std::int64_t>(volume.f_bavail)};
-  const auto magic = static_cast<std::uint32_t>(kind.f_type);
-  const auto found = std::find_if(kFilesystems.begin(), kFilesystems.end(),
-                                  [&](const FilesystemName& f) { return f.magic == magic; });
-  space.filesystem = found != kFilesystems.end() ? found->name : fmt::format("{:#x}", magic);
-  space.device = fmt::format("{}:{}", ::major(entry.st_dev), ::minor(entry.st_dev));
-  return space;
+  TRY(const Fd fd, within("space of " + path, open_file(path, O_PATH)));
+  return within("space of " + path, space_of(fd));
 }
 
 bool LinuxFiles::exists(const std::string& path) const {
@@ -174,10 +240,21 @@ bool LinuxFiles::exists(const std::string& path) const {
   return ::lstat(path.c_str(), &entry) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-Result<std::string> LinuxFiles::identity(const std::string& path) const {
-  struct stat entry {};
-  if (::stat(path.c_str(), &entry) != 0) return Error::system(errno, path);
-  return fmt::format("{}:{}:{}", ::major(entry.st_dev), ::minor(entry.st_dev), entry.st_ino);
+Result<Folder> LinuxFiles::folder(const std::string& path) const {
+  TRY(const Fd fd, open_without_links(path));
+  Folder out;
+  TRY(auto space, within("space of " + path, space_of(fd)));
+  TRY(auto id, within(path, identity_of(fd)));
+  out.space = std::move(space);
+  out.id = std::move(id);
+  TRY(auto above, within("above " + path, ids_above(fd, out.id)));
+  out.above = std::move(above);
+  return out;
+}
+
+Result<FileId> LinuxFiles::identity(const std::string& path) const {
+  TRY(const Fd fd, open_file(path, O_PATH));
+  return within(path, identity_of(fd));
 }
 
 Result<void> LinuxFiles::make_directory(const std::string& path) {

@@ -9,14 +9,16 @@ class LinuxFiles final : public Files {
  public:
   LinuxFiles(asio::any_io_executor executor, Clock& clock);
 
-  // Error Code::invalid when the file is longer than `limit`: half a policy is no policy.
+  // Error Code::invalid when the file is longer than `limit`: half a policy is no policy. Nothing
+  // but a regular file is opened: a pipe would hold us for ever, a device might do something.
   Result<std::string> read(const std::string& path, std::size_t limit) const override;
   Result<std::string> read_trusted(const std::string& path, std::size_t limit) const override;
   // Names, sorted, without "." and "..".
   Result<std::vector<std::string>> list(const std::string& directory) const override;
   Result<Space> space(const std::string& path) const override;
   bool exists(const std::string& path) const override;
-  Result<std::string> identity(const std::string& path) const override;
+  Result<Folder> folder(const std::string& path) const override;
+  Result<FileId> identity(const std::string& path) const override;
 
   // Code::refused when it exists but belongs to somebody else or others may write to it.
   Result<void> make_directory(const std::string& path) override;

@@ -6,9 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <semaphore>
+#include <thread>
 
 #include "engine/os/linux/durable_file.hpp"
 #include "tests/unit/os/loop.hpp"
@@ -66,6 +71,77 @@ TEST(LinuxFiles, TellsSpace) {
   EXPECT_GT(real.value().available.value, 0);
   EXPECT_NE(real.value().device.find(':'), std::string::npos);
   EXPECT_EQ(host.files.space(host.path("none")).error().code(), Code::gone);
+}
+
+TEST(LinuxFiles, OpensAFolderWithoutPassingALink) {
+  Fixture host;
+  std::filesystem::create_directories(host.path("real/deep"));
+  std::filesystem::create_symlink("real", host.path("link"));
+  const auto folder = host.files.folder(host.path("real/deep"));
+  ASSERT_TRUE(folder) << folder.error().message();
+  EXPECT_EQ(folder.value().id, host.files.identity(host.path("link/deep")).value());
+  EXPECT_EQ(folder.value().above.front(), host.files.identity(host.path("real")).value());
+  EXPECT_EQ(folder.value().above.back(), host.files.identity("/").value());
+  EXPECT_EQ(folder.value().space.device, folder.value().id.device);
+  const auto told = [&](const std::string& path) {
+    const auto opened = host.files.folder(path);
+    return opened ? "opened" : opened.error().message();
+  };
+  EXPECT_EQ(told(host.path("link/deep")), host.path("link/deep") +
+                                              " leads through a symbolic link, which may be turned "
+                                              "elsewhere; write " +
+                                              host.path("real/deep"));
+  EXPECT_NE(told(host.path("link")), "opened");
+  EXPECT_NE(told("/proc/self/root" + host.path("real")), "opened");
+  EXPECT_NE(told("/proc/self/cwd"), "opened");
+  for (const std::string& path :
+       {host.path("real/../real"), host.path("/real"), host.path("./real"), host.path("real/"),
+        std::string("real"), std::string()}) {
+    EXPECT_NE(told(path).find("is not a plain absolute path"), std::string::npos) << path;
+  }
+  EXPECT_EQ(told("/"), "opened");
+  EXPECT_EQ(host.files.folder(host.path("none")).error().code(), Code::gone);
+}
+
+// A link that is turned to and fro never leads elsewhere. ORDEAL_ATTACK_SECONDS: how long.
+TEST(LinuxFiles, ATurnedLinkLeadsNowhere) {
+  Fixture host;
+  std::filesystem::create_directories(host.path("box/spot"));
+  std::filesystem::create_directories(host.path("taboo"));
+  std::filesystem::create_symlink(host.path("taboo"), host.path("box/link"));
+  const FileId meant = host.files.identity(host.path("box/spot")).value();
+  const std::string spot = host.path("box/spot");
+  const std::string link = host.path("box/link");
+  std::atomic<bool> over = false;
+  std::thread attacker([&] {
+    while (!over) ::renameat2(AT_FDCWD, spot.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
+  });
+  const char* seconds = std::getenv("ORDEAL_ATTACK_SECONDS");
+  const auto end = std::chrono::steady_clock::now() +
+                   std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 1);
+  std::size_t opened = 0;
+  std::size_t refused = 0;
+  while (std::chrono::steady_clock::now() < end) {
+    const auto folder = host.files.folder(spot);
+    if (folder) {
+      EXPECT_EQ(folder.value().id, meant);
+    }
+    ++(folder ? opened : refused);
+  }
+  over = true;
+  attacker.join();
+  EXPECT_GT(opened, 0u);
+  EXPECT_GT(refused, 0u);
+}
+
+// A selector names files: a pipe held the executor for ever.
+TEST(LinuxFiles, ReadsNothingButFiles) {
+  Fixture host;
+  ASSERT_EQ(::mkfifo(host.path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(host.files.read(host.path("pipe"), 10).error().code(), Code::invalid);
+  EXPECT_EQ(host.files.read("/dev/zero", 10).error().code(), Code::invalid);
+  EXPECT_EQ(host.files.read(host.directory, 10).error().code(), Code::invalid);
+  EXPECT_TRUE(host.files.read("/proc/self/status", 1 << 16));
 }
 
 TEST(LinuxDurableFile, WritesInPlace) {

@@ -58,8 +58,9 @@ class FakeFiles : public os::Files {
   Result<std::string> read(const std::string&, std::size_t) const override { return no(); }
   Result<std::vector<std::string>> list(const std::string&) const override { return no(); }
   Result<os::Space> space(const std::string&) const override { return free; }
+  Result<os::Folder> folder(const std::string&) const override { return os::Folder(); }
+  Result<os::FileId> identity(const std::string&) const override { return os::FileId(); }
   bool exists(const std::string&) const override { return false; }
-  Result<std::string> identity(const std::string&) const override { return no(); }
   Result<os::Holder> holder(const std::string&) const override { return no(); }
   Result<void> make_directory(const std::string&) override { return no(); }
   Result<void> write_atomically(const std::string&, const std::string&) override { return no(); }
