@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kReadSize = 64u << 10;
 constexpr Duration kShortestInterval = 50ms;
+constexpr Duration kLongestInterval = std::chrono::hours(1);
 constexpr std::size_t kMostOrders = 4096;  // remembered, so that a repeated one changes nothing
 
 }  // namespace
@@ -310,6 +311,11 @@ void Session::handle(std::int64_t id, wire::Revert order) {
 }
 
 void Session::handle(std::int64_t id, wire::ObserveHost order) {
+  if (order.interval < Duration::zero() || order.interval > kLongestInterval) {
+    return refuse(id, Error(Code::invalid, fmt::format("an interval of {}: 0s to {} is expected",
+                                                       format_duration(order.interval),
+                                                       format_duration(kLongestInterval))));
+  }
   observe_every_ = order.interval;
   if (observe_every_ > Duration::zero()) {
     observe_every_ = std::max(observe_every_, kShortestInterval);

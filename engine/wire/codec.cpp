@@ -24,6 +24,18 @@ Result<std::int64_t> take_number(boost::json::object& object, const char* name) 
   return number;
 }
 
+// What is checked as a whole text would be used up to there: by the kernel, as a path or argument.
+bool holds_nul(const boost::json::value& value) {
+  if (const auto* text = value.if_string()) return text->find('\0') != text->npos;
+  if (const auto* items = value.if_array()) {
+    return std::any_of(items->begin(), items->end(), holds_nul);
+  }
+  const auto* members = value.if_object();
+  return members != nullptr &&
+         std::any_of(members->begin(), members->end(),
+                     [](const auto& member) { return holds_nul(member.value()); });
+}
+
 Result<boost::json::object> open(std::string_view text, std::size_t limit) {
   TRY(auto value, json::parse(text, limit));
   if (!value.is_object()) return Error(Code::invalid, "frame is not an object");
@@ -53,6 +65,7 @@ std::string encode(const Fact& fact) {
 
 Result<Order> decode_order(std::string_view text) {
   TRY(auto object, open(text, kOrderLimit));
+  if (holds_nul(object)) return Error(Code::invalid, "an order with a NUL in a text");
   Order order;
   TRY(auto id, take_number(object, "id"));
   TRY(auto body, json::decode<OrderBody>(object, json::Unknown::refused, "order"));
