@@ -69,8 +69,8 @@ class Files {
   // Opens the directory from "/" on without passing any symbolic link, which somebody could turn
   // elsewhere between a check and a use. Code::refused names the path to write instead.
   virtual Result<Folder> folder(const std::string& path) const = 0;
-  // What the path names now, through links; also a file. The same by whichever path, in whichever mount
-  // namespace.
+  // What the path names now, through links; also a file. The same by whichever path, in whichever
+  // mount namespace.
   virtual Result<FileId> identity(const std::string& path) const = 0;
 
   // Creates the directory (0700, root) with parents.
