@@ -50,6 +50,8 @@ Error Error::system(int system_errno, std::string_view what) {
   std::string text(what);
   text += ": ";
   text += std::strerror(system_errno);
+  if (system_errno == EMFILE) text += " (the limit of this process: raise it, ulimit -Hn)";
+  if (system_errno == ENFILE) text += " (the limit of this machine: sysctl fs.file-max)";
   return Error(code_of(system_errno), std::move(text), system_errno);
 }
 

@@ -9,6 +9,7 @@
 #include "engine/cli/command_hosts.hpp"
 #include "engine/cli/root.hpp"
 #include "engine/model/verdict.hpp"
+#include "engine/os/linux/begin.hpp"
 #include "engine/os/linux/caller.hpp"
 
 namespace ordeal::cli {
@@ -63,6 +64,10 @@ int carry_out(const Command& command, const Options& options) {
 }  // namespace
 
 int run(int argc, char** argv) {
+  if (auto begun = os::begin_process(); begun.has_error()) {
+    complain(begun.error().message());
+    return static_cast<int>(model::Exit::refused);
+  }
   std::signal(SIGPIPE, SIG_IGN);  // `ordeal run | head` must not kill a run
   auto options = read_options(argc, argv);
   if (options.has_error()) {

@@ -27,7 +27,8 @@ Task<Result<ToolAnswer>> ask_executor(os::Processes& processes, std::vector<std:
   }
   CO_TRY(auto result, co_await processes.run(std::move(command), std::move(settings)));
   ToolAnswer out;
-  out.exit_code = result.exit_code;
+  constexpr int kUnknown = 255;
+  out.exit_code = result.exit_code.value_or(kUnknown);
   out.output = std::move(result.output);
   out.errors = std::move(result.errors);
   co_return out;

@@ -93,7 +93,9 @@ Result<model::HostStep> Session::plan(const model::StepRequest& request, const T
 
 Result<wire::Prepared> Session::prepare(const model::StepRequest& request,
                                         const std::string& not_here) {
-  if (!policy_problem_.empty()) return Error(Code::refused, policy_problem_);
+  for (const std::string* problem : {&policy_problem_, &pids_problem_}) {
+    if (!problem->empty()) return Error(Code::refused, *problem);
+  }
   const auto found = steps_.find(request.step);
   if (found != steps_.end() && found->second->state != Step::State::prepared &&
       found->second->state != Step::State::reverted) {
@@ -288,6 +290,7 @@ Task<Result<void>> Session::make_changes(Step* step, bool only_idle, Duration le
     const auto made = co_await fault::apply(host_, changes[i].apply, lease);
     *spent += host_.clock().now() - begun;
     if (made.has_error()) {
+      if (fault::surely_not_made(changes[i].apply, made.error())) step->attempted.erase(i);
       co_return Error(made.error()).within(changes[i].summary);
     }
     step->made.insert(i);

@@ -25,6 +25,7 @@
 #include "engine/executor/executor.hpp"
 #include "engine/executor/helper/enter.hpp"
 #include "engine/executor/helper/roles.hpp"
+#include "engine/os/linux/begin.hpp"
 #include "engine/os/linux/forked_child.hpp"
 #include "engine/os/linux/harden.hpp"
 #include "engine/os/linux/linux_host.hpp"
@@ -76,7 +77,7 @@ class Child final : public WorkerProcess {
   Task<WorkerEnd> wait() override {
     const os::ChildEnd end = co_await child_.wait();
     WorkerEnd out;
-    out.clean = end.code == 0;
+    out.clean = end.code == 0;  // unknown is not clean: the journal is looked at
     out.text = end.text;
     co_return out;
   }
@@ -122,7 +123,6 @@ int keeper(os::Fd pipe_end, Token token, int worker_pid) {
 }
 
 int serve() {
-  ::umask(077);
   os::LinuxRandom random;
   const Token token = Token::from_bits(random.next());
   int ends[2];
@@ -167,6 +167,9 @@ int recover_here(const Call& call) {
   if (!call.print) os::harden_this_process();
   asio::io_context loop{1};
   os::LinuxHost host(loop.get_executor());
+  // A paused process would be looked for among others, and be taken for gone.
+  const auto pids = host.host().processes().pids_are_ours();
+  if (pids.has_error()) return complain(pids.error().message());
   RecoverOptions options;
   options.print_only = call.print;
   const RecoverReport report = run(loop, recover(host.host(), state_directory(), options));
@@ -192,6 +195,8 @@ int recover_here(const Call& call) {
 int status_here(const Call& call) {
   asio::io_context loop{1};
   os::LinuxHost host(loop.get_executor());
+  const auto pids = host.host().processes().pids_are_ours();
+  if (pids.has_error()) return complain(pids.error().message());
   const StatusReport report = status(host.host(), state_directory());
   if (call.json) {
     print_json(report);
@@ -311,6 +316,8 @@ int usage() {
 }  // namespace
 
 int dispatch(int count, char** arguments) {
+  if (auto begun = os::begin_process(); begun.has_error()) return complain(begun.error().message());
+  ::umask(077);  // for root alone: journals, the latch
   if (count < 2) return usage();
   const std::string what = arguments[1];
   if (what == "--helper") return help(count, arguments);

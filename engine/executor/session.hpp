@@ -170,6 +170,7 @@ class Session {
   std::string machine_id_;
   Policy policy_;
   std::string policy_problem_;
+  std::string pids_problem_;  // why no pid that is read here can be trusted
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<JournalListener> marks_;
   bool wire_gone_ = false;

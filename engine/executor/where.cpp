@@ -44,10 +44,13 @@ Task<Result<std::string>> Session::look(model::Where where) {
     co_return Error(Code::timeout, fmt::format("where: {} has not ended after {}", program,
                                                format_duration(kLookTime)));
   }
+  if (!result.exit_code) {
+    co_return Error(Code::failed, fmt::format("where: {}: {}", program, result.ending()));
+  }
   if (result.exit_code != 0) {
     const std::string said = first_line(result.errors);
     const char* colon = said.empty() ? "" : ": ";
-    co_return fmt::format("{} ended with {}{}{}", program, result.exit_code, colon, said);
+    co_return fmt::format("{} ended with {}{}{}", program, *result.exit_code, colon, said);
   }
   CO_TRY(auto matches, within("where", some_line_matches(where.stdout_pattern, result.output)));
   if (matches) co_return std::string();

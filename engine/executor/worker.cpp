@@ -1,4 +1,6 @@
 // The worker's loop over orders, and how a session begins and ends.
+#include <cerrno>
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "engine/base/text.hpp"
@@ -187,6 +189,8 @@ Task<void> Session::greet(std::int64_t id, wire::Hello hello) {
   auto policy = load_policy(host_, parts_.policy_file);
   if (policy.has_error()) policy_problem_ = policy.error().message();
   if (policy.has_value()) policy_ = std::move(policy.value());
+  const auto pids = host_.processes().pids_are_ours();
+  if (pids.has_error()) pids_problem_ = pids.error().message();
   const StatusReport before = status(host_, parts_.state_directory);
   dirty_at_start_ = before.dirty;
   co_await open_journal();
@@ -201,7 +205,9 @@ Task<void> Session::greet(std::int64_t id, wire::Hello hello) {
   for (const fault::Fault& fault : parts_.catalogue) fact.faults.push_back(fault.description);
   fact.dirty = dirty_at_start_;
   fact.halted = before.halted;
-  fact.unready = journal_problem_.empty() ? policy_problem_ : journal_problem_;
+  fact.unready = !pids_problem_.empty()      ? pids_problem_
+                 : !journal_problem_.empty() ? journal_problem_
+                                             : policy_problem_;
   fact.warnings = state_warnings();
   outbox_.answer(id, std::move(fact));
 }
@@ -230,6 +236,10 @@ Task<void> Session::open_journal() {
                                                 std::move(header));
   if (made.has_error()) {
     journal_problem_ = made.error().message();
+    if (made.error().system_errno() == EROFS) {
+      journal_problem_ += ": mount something writable there (in a container: --tmpfs " +
+                          parts_.state_directory + "), or name another folder in ORDEAL_STATE";
+    }
     co_return;
   }
   const auto alias = undo::alias_of(host_, parts_.state_directory);

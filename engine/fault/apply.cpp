@@ -15,8 +15,9 @@ Task<Result<void>> run(os::Host& host, model::Command command) {
     co_return Error(Code::timeout,
                     fmt::format("{}: no end after {}", text, format_duration(timeout)));
   }
-  if (result.exit_code != 0) {
-    co_return Error(Code::failed, fmt::format("{}: exit {}: {}", text, result.exit_code,
+  // With an unknown exit code the effect tells whether it did what it should.
+  if (result.exit_code.value_or(0) != 0) {
+    co_return Error(Code::failed, fmt::format("{}: exit {}: {}", text, *result.exit_code,
                                               printable(result.errors)));
   }
   co_return ok();
@@ -66,6 +67,13 @@ Task<Result<void>> make(os::Host& host, model::RunCommand change, Duration) {
 Task<Result<void>> apply(os::Host& host, model::Apply change, Duration lease) {
   Task<Result<void>> made = std::visit([&](auto& c) { return make(host, c, lease); }, change);
   co_return co_await std::move(made);
+}
+
+bool surely_not_made(const model::Apply& change, const Error& answer) {
+  if (answer.code() != Code::denied) return false;
+  // One system call, which the kernel refused.
+  return std::holds_alternative<model::CreateTable>(change) ||
+         std::holds_alternative<model::SignalProcess>(change);
 }
 
 Task<Result<void>> follow_up(os::Host& host, std::vector<model::Change> changes, BootTime applied) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/model/change.hpp"
 #include "engine/model/target.hpp"
 #include "engine/os/clock.hpp"
@@ -14,10 +16,17 @@
 namespace ordeal::os {
 
 struct CommandResult {
-  int exit_code = 0;       // 128 + n when a signal ended it
+  // 128 + n when a signal ended it. Empty: it has ended and somebody else took its exit code, which
+  // is no reason to run it again: what it did shows elsewhere.
+  std::optional<int> exit_code = 0;
   std::string output;      // stdout, cut at 64 KiB
   std::string errors;      // stderr, cut at 4 KiB
   bool timed_out = false;  // killed with its process group at the timeout
+
+  // "exit 1"
+  std::string ending() const {
+    return exit_code ? fmt::format("exit {}", *exit_code) : "it ended, its exit code is unknown";
+  }
 };
 
 struct ProcessUsage {
@@ -37,6 +46,8 @@ class Processes {
  public:
   virtual ~Processes() = default;
 
+  // Do the pids that we read mean the processes that we would signal? Error: why not.
+  virtual Result<void> pids_are_ours() const { return ok(); }
   virtual Result<std::vector<model::ProcessInfo>> list() const = 0;
   // Code::gone when the pid is free or belongs to a younger process; a zombie counts as gone.
   virtual Result<model::ProcessInfo> find(model::ProcessId id) const = 0;

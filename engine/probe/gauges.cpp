@@ -39,6 +39,7 @@ void judge_command(Sample& sample, const model::ExecProbe& probe, double scale,
                    const Result<os::CommandResult>& result) {
   if (result.has_error()) return no_data(sample, result.error().message());
   const os::CommandResult& command = result.value();
+  if (!command.exit_code) return no_data(sample, command.ending());
   const std::string late = "timeout " + format_duration(probe.timeout);
   if (probe.ok_mode) {
     sample.ok = !command.timed_out && command.exit_code == 0;
@@ -46,12 +47,12 @@ void judge_command(Sample& sample, const model::ExecProbe& probe, double scale,
     if (command.timed_out) {
       sample.problem = late;
     } else if (!sample.ok) {
-      sample.problem = fmt::format("exit {}", command.exit_code);
+      sample.problem = command.ending();
     }
     return;
   }
   if (command.timed_out) return no_data(sample, late);
-  if (command.exit_code != 0) return no_data(sample, fmt::format("exit {}", command.exit_code));
+  if (command.exit_code != 0) return no_data(sample, command.ending());
   sample.value = number_in(command.output);
   // What the command printed is not shown: it may hold what the environment gave it.
   if (!sample.value) return no_data(sample, "stdout is not one number");

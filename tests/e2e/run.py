@@ -52,6 +52,8 @@ def main():
             for line in done.stdout.splitlines() if word == "ok" else []:
                 if "measured: " in line:
                     print("     " + line[line.index("measured: "):], flush=True)
+                elif line.startswith("| "):  # a row of a table
+                    print("     " + line, flush=True)
             if word != "ok":
                 print(done.stdout, flush=True)
             failed += bool(done.returncode)

@@ -115,13 +115,15 @@ class LinuxProcesses::RunningCommand {
 
   Descriptor& pidfd() { return pidfd_; }
 
-  std::optional<int> ended() {
-    if (exit_code_) return exit_code_;
+  bool ended() {
+    if (ended_) return true;
     auto code = try_reap(pidfd_.native_handle());
-    // Somebody else has reaped it: an error of ours, but it has ended.
-    exit_code_ = code ? code.value() : std::optional<int>(255);
-    return exit_code_;
+    // An error: somebody else has reaped it. It has ended, and nobody knows how.
+    ended_ = !code || code.value().has_value();
+    if (code) exit_code_ = code.value();
+    return ended_;
   }
+  std::optional<int> exit_code() const { return exit_code_; }
 
   // The whole group; it is ours as long as its leader is not reaped.
   void kill() { ::kill(-pid_, SIGKILL); }
@@ -130,6 +132,7 @@ class LinuxProcesses::RunningCommand {
   std::list<Child>& leftovers_;
   pid_t pid_;
   Descriptor pidfd_;
+  bool ended_ = false;
   std::optional<int> exit_code_;
 };
 
@@ -187,7 +190,7 @@ Task<Result<CommandResult>> LinuxProcesses::run(model::Command command,
   }
   drain(output_end, result.output, kOutputLimit);
   drain(errors_end, result.errors, kErrorsLimit);
-  result.exit_code = running.ended().value_or(128 + SIGKILL);
+  result.exit_code = running.ended() ? running.exit_code() : 128 + SIGKILL;
   if (!is_closed(output_end) || !is_closed(errors_end)) swallow(output_end, errors_end);
   co_return result;
 }

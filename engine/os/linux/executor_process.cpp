@@ -1,8 +1,6 @@
 #include "engine/os/linux/executor_process.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "engine/os/linux/settings.hpp"
+#include "engine/os/linux/spawn.hpp"
 #include "engine/os/linux/stream.hpp"
 
 namespace ordeal::os {
@@ -26,13 +25,6 @@ std::vector<std::string> clean_environment() {
   return out;
 }
 
-std::vector<char*> pointers_to(std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (std::string& word : words) out.push_back(word.data());
-  out.push_back(nullptr);
-  return out;
-}
-
 }  // namespace
 
 Result<ExecutorProcess> start_executor(const std::string& path) {
@@ -44,24 +36,17 @@ Result<ExecutorProcess> start_executor(const std::string& path) {
   Fd theirs(ends[1]);
   TRY(auto reports, make_pipe());
 
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, reports.write.get(), STDERR_FILENO);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  std::vector<std::string> words = {path, "--stdio", "--own-scope"};
-  std::vector<std::string> environment = clean_environment();
-  pid_t pid = -1;
-  const int problem = ::posix_spawn(&pid, words.front().c_str(), &actions, nullptr,
-                                    pointers_to(words).data(), pointers_to(environment).data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (problem != 0) return Error::system(problem, words.front());
+  SpawnPlan plan;
+  plan.path = path;
+  plan.argv = {path, "--stdio", "--own-scope"};
+  plan.environment = clean_environment();
+  plan.descriptors = {theirs.get(), theirs.get(), reports.write.get()};
+  TRY(auto spawned, spawn(plan));
 
   ExecutorProcess out;
   out.wire = std::move(ours);
   out.reports = std::move(reports.read);
-  out.pid = pid;
+  out.pid = spawned.pid;
   return out;
 }
 

@@ -29,8 +29,14 @@ Task<ChildEnd> ForkedChild::wait() {
   while (!end_) {
     co_await wait_readable(pidfd_);
     int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) != pid_) continue;
+    const pid_t reaped = ::waitpid(pid_, &status, WNOHANG);
+    if (reaped == 0 || (reaped < 0 && errno == EINTR)) continue;
     ChildEnd end;
+    if (reaped < 0) {  // somebody else took its exit code
+      end.text = "its exit code is unknown";
+      end_ = std::move(end);
+      break;
+    }
     const bool killed = WIFSIGNALED(status);
     end.code = killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     end.text = killed ? fmt::format("signal {}", WTERMSIG(status))

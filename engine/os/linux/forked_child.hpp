@@ -11,8 +11,8 @@ namespace ordeal::os {
 
 // How a child ended.
 struct ChildEnd {
-  int code = 0;      // 128 + n for signal n
-  std::string text;  // "exit 1", "signal 9"
+  std::optional<int> code;  // 128 + n for signal n; empty: nobody knows
+  std::string text;         // "exit 1", "signal 9"
 };
 
 // A child of ours that runs the same program: the keeper's hold on its worker.

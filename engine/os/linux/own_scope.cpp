@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "engine/os/linux/begin.hpp"
+
 namespace ordeal::os {
 namespace {
 
@@ -34,6 +36,7 @@ void enter_own_scope(const std::vector<std::string>& arguments) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  restore_limits();  // what comes back here begins anew
   ::execv(kSystemdRun, pointers.data());
 }
 

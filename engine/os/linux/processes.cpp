@@ -169,6 +169,26 @@ Result<std::string> first_line(const std::string& path) {
 
 }  // namespace
 
+// /proc shows the pids of the namespace that it was mounted in. NSpid has ours from there inwards:
+// in our own namespace exactly one number, the one that we know.
+Result<void> LinuxProcesses::pids_are_ours() const {
+  const auto status = read_file("/proc/self/status", 64 * 1024);
+  std::vector<std::string_view> pids;
+  if (status) {
+    const std::size_t at = status.value().find("\nNSpid:");
+    const std::string_view line =
+        at == std::string::npos ? "" : std::string_view(status.value()).substr(at + 1);
+    pids = proc::split(line.substr(0, line.find('\n')), '\t');
+  }
+  if (pids.size() == 2 && pids[1] == std::to_string(::getpid())) return ok();
+  return Error(Code::unsupported,
+               status ? "/proc belongs to another pid namespace: the pids in it are not those that "
+                        "we would signal; mount one of this namespace (mount -t proc proc /proc, "
+                        "unshare --mount-proc)"
+                      : "/proc does not show us: it is not mounted, or belongs to another pid "
+                        "namespace; mount one of this namespace (mount -t proc proc /proc)");
+}
+
 Result<std::vector<model::ProcessInfo>> LinuxProcesses::list() const {
   std::vector<model::ProcessInfo> processes;
   TRY(const auto all, proc::pids());
@@ -223,11 +243,25 @@ Result<std::vector<std::int64_t>> LinuxProcesses::holders_of_port(std::uint16_t 
   std::vector<std::int64_t> holders;
   if (inodes.empty()) return holders;
   TRY(const auto all, proc::pids());
+  bool hidden = false;
+  std::set<std::uint64_t> found;
   for (const std::int64_t pid : all) {
-    const auto held = proc::socket_inodes(pid);
-    const bool holds = std::any_of(held.begin(), held.end(),
-                                   [&](std::uint64_t inode) { return inodes.contains(inode); });
-    if (holds) holders.push_back(pid);
+    const std::size_t before = holders.size();
+    for (const std::uint64_t inode : proc::socket_inodes(pid)) {
+      if (!inodes.contains(inode)) continue;
+      found.insert(inode);
+      if (holders.size() == before) holders.push_back(pid);
+    }
+    hidden = hidden || (::access(fmt::format("/proc/{}/fd", pid).c_str(), R_OK) != 0 &&
+                        (errno == EACCES || errno == EPERM));
+  }
+  // "Nobody" would be a lie.
+  if (found.size() < inodes.size() && hidden) {
+    return Error(Code::denied,
+                 fmt::format("who holds port {} cannot be seen: to look into processes of other "
+                             "users needs CAP_SYS_PTRACE (in a container: --cap-add SYS_PTRACE); "
+                             "name the process in another way",
+                             port));
   }
   return holders;
 }
@@ -275,7 +309,14 @@ Result<void> LinuxProcesses::signal(model::ProcessId id, int signal) {
   TRY(const Fd pidfd, open_pidfd(id));
   if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) return ok();
   if (errno == ESRCH) return not_that_process(id);
-  return Error::system(errno, fmt::format("send signal {} to pid {}", signal, id.pid));
+  const int problem = errno;
+  const std::string what = fmt::format("send signal {} to pid {}", signal, id.pid);
+  if (problem != EPERM) return Error::system(problem, what);
+  return Error(Code::denied,
+               what +
+                   ": not permitted: it belongs to another user, and that needs CAP_KILL (in a "
+                   "container: --cap-add KILL)",
+               problem);
 }
 
 Task<Result<void>> LinuxProcesses::wait_gone(model::ProcessId id, BootTime deadline) {

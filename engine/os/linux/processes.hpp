@@ -22,6 +22,7 @@ class LinuxProcesses final : public Processes {
                  std::string executor_path = {});
   ~LinuxProcesses() override;
 
+  Result<void> pids_are_ours() const override;
   Result<std::vector<model::ProcessInfo>> list() const override;
   Result<model::ProcessInfo> find(model::ProcessId id) const override;
   Result<ProcessUsage> usage(model::ProcessId id) const override;

@@ -12,6 +12,7 @@
 #include <csignal>
 
 #include "engine/base/assert.hpp"
+#include "engine/os/linux/begin.hpp"
 #include "engine/os/linux/harden.hpp"
 
 namespace ordeal::os {
@@ -44,13 +45,6 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
   return out;
 }
 
-void reset_signals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  // Fails for KILL, STOP and what libc keeps for itself; those are as they should be.
-  for (int signal = 1; signal < _NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-}
-
 bool enter_cgroup(const char* file) {
   const int fd = ::open(file, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
@@ -78,8 +72,9 @@ const char* die_with_parent(const Child& child) {
 
 // Runs in the child between vfork and exec: system calls only. Returns the step that failed.
 const char* become(Child& child) {
-  reset_signals();
+  default_signals();
   soften_child();
+  restore_limits();
   if (child.like_a_service) {
     ::umask(022);
     if (::chdir("/") != 0) return "chdir";
@@ -163,6 +158,13 @@ Result<Spawned> spawn(const SpawnPlan& plan) {
   const int problem = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
+  if (pid < 0 && problem == EAGAIN) {
+    return Error(Code::failed,
+                 fmt::format("start {}: no more processes may run here: raise the limit (ulimit "
+                             "-Hu, TasksMax=, --pids-limit)",
+                             plan.path),
+                 problem);
+  }
   if (pid < 0) return Error::system(problem, "start " + plan.path);
   if (child.failed_step != nullptr) {
     ::waitpid(pid, nullptr, 0);  // It has ended before vfork returned.
