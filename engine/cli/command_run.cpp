@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -241,6 +242,11 @@ std::optional<int> run_as_root(const Options& options, Rooted& rooted) {
     for (std::size_t i = 0; i < options.words.size() && rooted.why_not.empty(); ++i) {
       auto one = prepare(options, rooted.who, random);
       if (one.has_error()) rooted.why_not = one.error().message();
+      if (one.has_error() && one.error().system_errno() == EROFS) {
+        rooted.why_not +=
+            ": mount something writable there (in a container: --tmpfs), or name another "
+            "folder in ORDEAL_STATE";
+      }
       if (one.has_value()) rooted.prepared.push_back(std::move(one.value()));
     }
   } else {

@@ -13,16 +13,21 @@ Capability tried(std::string name, const Result<void>& answer, std::string detai
   out.name = std::move(name);
   out.ok = answer.has_value();
   out.detail = out.ok ? std::move(detail) : answer.error().message();
-  if (!out.ok && answer.error().code() == Code::denied) mend = "run as root: sudo ordeal doctor";
   if (!out.ok) out.mend = std::move(mend);
   return out;
 }
 
-Result<void> can_root(os::Host& host) {
-  // Whoever may list nf_tables has CAP_NET_ADMIN, which no ordinary user has.
-  auto tables = host.nftables().list_marked();
-  if (tables.has_error()) return std::move(tables.error());
-  return ok();
+// What mends it where a right is missing: not root, or root in a container, who lacks capabilities.
+std::string or_right(const os::Host& host, const Result<void>& answer, std::string mend) {
+  if (answer.has_value() || answer.error().code() != Code::denied) return mend;
+  if (!host.machine().is_root()) return "run as root: sudo ordeal doctor";
+  return "the container needs --cap-add NET_ADMIN; or run in a user namespace with a network of "
+         "its own";
+}
+
+Result<void> is_root(const os::Host& host) {
+  if (host.machine().is_root()) return ok();
+  return Error(Code::denied, "not root: nothing of others can be changed");
 }
 
 Capability state_directory_of(os::Host& host, const std::string& state) {
@@ -38,13 +43,12 @@ Capability state_directory_of(os::Host& host, const std::string& state) {
   return out;
 }
 
-Result<void> can_freeze(const os::Host& host) {
+Result<void> can_freeze_some(const os::Host& host) {
   TRY(auto processes, host.processes().list());
   for (const model::ProcessInfo& process : processes) {
     if (process.cgroup.empty() || process.cgroup == "/") continue;
-    auto frozen = host.cgroups().frozen(process.cgroup);
-    if (frozen.has_value()) return ok();
-    if (frozen.error().code() != Code::gone) return std::move(frozen.error());
+    auto may = host.cgroups().can_freeze(process.cgroup);
+    if (may.has_value() || may.error().code() != Code::gone) return may;
   }
   return Error(Code::unsupported, "no process is in a group of cgroup v2");
 }
@@ -91,16 +95,18 @@ void add_network(os::Host& host, std::vector<Capability>& all) {
       "nfqueue holds delayed packets; no correlation, no distribution, and `direction: both` on lo "
       "alone";
   all.push_back(tried("nf_tables", carries, "owner tables with egress chains",
-                      "kernel 5.16 or newer with CONFIG_NETFILTER_EGRESS; modprobe nf_tables"));
-  all.push_back(
-      or_else(tried("ifb", devices, "devices that carry delayed packets", "modprobe ifb numifbs=0"),
-              by_queue, queue));
-  all.push_back(
-      or_else(tried("netem", shapes, "delay, jitter and loss in the kernel", "modprobe sch_netem"),
-              by_queue, queue));
-  all.push_back(
-      or_else(tried("nfqueue", queues, "delay by a process of ours", "modprobe nfnetlink_queue"),
-              by_netem, "netem delays packets"));
+                      or_right(host, carries,
+                               "kernel 5.16 or newer with CONFIG_NETFILTER_EGRESS; modprobe "
+                               "nf_tables")));
+  all.push_back(or_else(tried("ifb", devices, "devices that carry delayed packets",
+                              or_right(host, devices, "modprobe ifb numifbs=0")),
+                        by_queue, queue));
+  all.push_back(or_else(tried("netem", shapes, "delay, jitter and loss in the kernel",
+                              or_right(host, shapes, "modprobe sch_netem")),
+                        by_queue, queue));
+  all.push_back(or_else(tried("nfqueue", queues, "delay by a process of ours",
+                              or_right(host, queues, "modprobe nfnetlink_queue")),
+                        by_netem, "netem delays packets"));
 }
 
 }  // namespace
@@ -108,12 +114,18 @@ void add_network(os::Host& host, std::vector<Capability>& all) {
 DoctorReport doctor(os::Host& host, const std::string& state_directory) {
   DoctorReport report;
   auto& all = report.capabilities;
-  all.push_back(tried("root", can_root(host), "may change this host", "sudo ordeal doctor"));
-  const bool root = all.back().ok;
+  const bool root = host.machine().is_root();
+  const bool network = host.links().may_change().has_value();
+  all.push_back(tried("root", is_root(host),
+                      network ? "may change this host"
+                              : "user 0 without CAP_NET_ADMIN: no network faults, the others work",
+                      "run as root: sudo ordeal doctor"));
+  all.push_back(tried("pids", host.processes().pids_are_ours(), "/proc shows this pid namespace",
+                      "mount -t proc proc /proc"));
   all.push_back(state_directory_of(host, state_directory));
   add_network(host, all);
   all.push_back(or_else(
-      tried("cgroup.freeze", can_freeze(host), "groups can be frozen", mend_of_freezing(host)),
+      tried("cgroup.freeze", can_freeze_some(host), "groups can be frozen", mend_of_freezing(host)),
       root, "processes are stopped with SIGSTOP, which their parents notice"));
   all.push_back(tried("systemd", has_systemd(host), "pid 1", "boot this host with systemd"));
   return report;

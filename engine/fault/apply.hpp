@@ -11,7 +11,7 @@ namespace ordeal::fault {
 // Undo: the change's own undos; they must be in the journal before this is called.
 Task<Result<void>> apply(os::Host& host, model::Apply change, Duration lease);
 
-// Does this answer of apply() say that nothing was changed? Then nothing needs to be undone, and one
+// Does this answer of apply() say that nothing was changed? Then nothing needs to be undone, and
 // who was not allowed to change something would not be allowed to undo it either.
 bool surely_not_made(const model::Apply& change, const Error& answer);
 

@@ -104,6 +104,12 @@ class Cgroups {
   virtual Result<std::string> of_unit(const std::string& unit) const = 0;
   virtual Result<bool> populated(const std::string& cgroup) const = 0;
   virtual Result<bool> frozen(const std::string& cgroup) const = 0;
+  // May we freeze it? In most containers cgroups can only be read. Error: why not.
+  virtual Result<void> can_freeze(const std::string& cgroup) const {
+    TRY(const bool now, frozen(cgroup));
+    ignore(now, "only whether it can be read is asked");
+    return ok();
+  }
   virtual Result<std::vector<std::int64_t>> processes(const std::string& cgroup) const = 0;
   // Cores the cgroup may use (cpu.max, v1 quota); empty: no limit.
   virtual Result<std::optional<Ppm>> cpu_limit(const std::string& cgroup) const = 0;
@@ -132,6 +138,8 @@ class Machine {
   virtual ~Machine() = default;
   virtual Result<HostValues> values() const = 0;
   virtual std::string kernel() const = 0;
+  // User 0, which in a container may still lack capabilities.
+  virtual bool is_root() const { return true; }
   // Free space is part of Files; devices that hold the state directory are policy.
 };
 

@@ -28,6 +28,9 @@ class Links {
  public:
   virtual ~Links() = default;
   virtual Result<std::vector<LinkInfo>> list() const = 0;
+  // May we change links, queues and tables of this network? Asked of the kernel, with something
+  // that changes nothing. Code::denied: no, and so nothing here can have been made by us.
+  virtual Result<void> may_change() const = 0;
   // Is the ifb driver there or loadable? Error: why not, and the command that mends it.
   virtual Result<void> can_ifb() const = 0;
   // Creates an ifb in group kLinkGroup and sets it up; loads the driver with numifbs=0 before, so
@@ -54,7 +57,7 @@ struct QdiscStats {
 class Qdiscs {
  public:
   virtual ~Qdiscs() = default;
-  // Tried in a throw-away way or known from /proc: can this kernel do netem? Error: why not.
+  // Tried in a throw-away way: can this kernel do netem? Error: why not.
   virtual Result<void> can_netem() const = 0;
   // Makes netem the root qdisc of a link of ours, never of any other (Code::refused).
   virtual Result<void> add_netem(const std::string& link, const model::Netem& netem) = 0;
@@ -76,7 +79,8 @@ struct MarkedTable : TableId {
 class Nftables {
  public:
   virtual ~Nftables() = default;
-  // Tries an owner table with an egress chain in a throw-away way. Error: why not.
+  // Tries an owner table with an egress chain in a throw-away way. Error: why not. Where nothing
+  // can be tried without harm the answer is yes, and the kernel's own comes at the injection.
   virtual Result<void> can_carry() const = 0;
   // One transaction: the table, its live set, its counter, chains and rules; then the lease starts.
   virtual Result<void> create(const model::NftTable& table, Duration lease) = 0;

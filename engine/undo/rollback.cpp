@@ -271,6 +271,16 @@ Result<std::string> alias_of(const os::Host& host, const std::string& state_dire
 
 namespace {
 
+// Who may not look at tables may not make one either: the kernel asks for the same capability, and
+// is asked for it in another way, because one EPERM alone could be an accident. What a process with
+// more rights has made is not overlooked: it stands in a journal, whose undo says that it cannot
+// look at it.
+bool tables_could_not_be_made(const os::Host& host, const Error& unlisted) {
+  if (unlisted.code() != Code::denied) return false;
+  const auto may = host.links().may_change();
+  return may.has_error() && may.error().code() == Code::denied;
+}
+
 constexpr Duration kNameless = 100ms;  // a link is made first and given its alias then
 
 // "ordeal 254:0:131 /var/lib/ordeal" -> "ordeal 254:0:131": another mount may have another path.
@@ -297,7 +307,11 @@ Outcome blind(std::string what, std::string why) {
 
 Result<std::vector<Mark>> marks_on(const os::Host& host, const std::string& alias) {
   std::map<std::string, std::string> marks;  // why it is kept
-  TRY(auto tables, within("list the tables of nf_tables", host.nftables().list_marked()));
+  auto listed = host.nftables().list_marked();
+  if (listed.has_error() && tables_could_not_be_made(host, listed.error())) {
+    listed = std::vector<os::MarkedTable>();
+  }
+  TRY(auto tables, within("list the tables of nf_tables", std::move(listed)));
   for (const os::MarkedTable& table : tables) {
     std::string& kept = marks[table.name];
     if (table.owned) kept = "the owner of its table lives";

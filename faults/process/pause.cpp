@@ -71,7 +71,9 @@ std::vector<std::string> freezable(const fault::PlanContext& context,
     });
     // frozen() fails where this kernel has no cgroup.freeze, or the path is not on a v2 mount.
     const auto frozen = context.host.cgroups().frozen(cgroup);
-    if (!covered && !strangers && frozen.has_value() && !frozen.value()) out.push_back(cgroup);
+    const bool runs = frozen.has_value() && !frozen.value();
+    const bool may = context.host.cgroups().can_freeze(cgroup).has_value();
+    if (!covered && !strangers && runs && may) out.push_back(cgroup);
   }
   return out;
 }
@@ -130,6 +132,12 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
     if (frozen) {
       if (!process.unit.empty()) units.insert(process.unit);
       continue;
+    }
+    const auto may = context.host.cgroups().can_freeze(process.cgroup);
+    if (parameters.method == "freeze" && may.has_error() && process.cgroup.size() > 1) {
+      return Error(Code::refused,
+                   fmt::format("method: freeze, but {} ({} is in it); use method: auto",
+                               may.error().message(), name_of(process)));
     }
     if (parameters.method == "freeze") {
       return Error(Code::refused,

@@ -166,6 +166,7 @@ class Parents(EndToEnd):
     def matrix(self, cells):
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             ended = list(pool.map(lambda cell: self.one(*cell), cells))
+        print(flush=True)  # unittest's line ends here
         for row, _ in ended:
             print(row, flush=True)
         wrong = [what for _, what in ended if what]
@@ -212,6 +213,7 @@ class Parents(EndToEnd):
 
     def test_a_dead_worker_is_seen_at_once(self):
         """Also by a keeper whose SIGCHLD was ignored, and then nothing spins."""
+        print(flush=True)
         for name, parent in (("ignored", ["env", "--ignore-signal=CHLD"]),
                              ("all", ["env", "--ignore-signal", "--block-signal"])):
             with self.subTest(name):

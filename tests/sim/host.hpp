@@ -120,6 +120,7 @@ class SimLinks : public os::Links, private Seam {
  public:
   using Seam::Seam;
   Result<std::vector<os::LinkInfo>> list() const override;
+  Result<void> may_change() const override;
   Result<void> can_ifb() const override;
   Result<void> add_ifb(const std::string& name) override;
   Result<void> add_hole(const std::string& name) override;

@@ -211,6 +211,7 @@ class Machine {
   // Symbolic links to directories, by their path; both ends absolute.
   std::map<std::string, std::string> path_links{{"/proc/self/root", "/"}};
   bool ifb_loaded = false;
+  bool network_admin = true;  // CAP_NET_ADMIN in this network
   bool ifb_possible = true;
   bool netem_possible = true;
   bool owner_tables_possible = true;

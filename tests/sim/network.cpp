@@ -16,7 +16,13 @@ Result<std::vector<os::LinkInfo>> SimLinks::list() const {
   return out;
 }
 
+Result<void> SimLinks::may_change() const {
+  if (machine_.network_admin) return ok();
+  return Error::system(EPERM, "change the network");
+}
+
 Result<void> SimLinks::can_ifb() const {
+  if (!machine_.network_admin) return Error::system(EPERM, "try an ifb");
   if (machine_.ifb_possible) return ok();
   return Error(Code::unsupported, "no ifb driver; install the kernel's modules");
 }
@@ -66,6 +72,7 @@ std::vector<std::string> SimLinks::loaded_modules() const {
 // ---- Qdiscs -------------------------------------------------------------------------------------
 
 Result<void> SimQdiscs::can_netem() const {
+  if (!machine_.network_admin) return Error::system(EPERM, "try netem");
   if (machine_.netem_possible) return ok();
   return Error(Code::unsupported, "this kernel has no sch_netem");
 }
@@ -94,6 +101,7 @@ Result<os::QdiscStats> SimQdiscs::stats(const std::string& link) const {
 // ---- Nftables -----------------------------------------------------------------------------------
 
 Result<void> SimNftables::can_carry() const {
+  if (!machine_.network_admin) return Error::system(EPERM, "list tables");
   if (machine_.owner_tables_possible) return ok();
   return Error(Code::unsupported, "this kernel has no owner tables with an egress hook");
 }
@@ -146,6 +154,7 @@ Result<void> SimNftables::renew(std::span<const os::TableId> tables, Duration le
 
 Result<void> SimNftables::remove(std::span<const os::TableId> tables, bool keep_chains) {
   return act("remove tables", [&]() -> Result<void> {
+    if (!machine_.network_admin) return Error::system(EPERM, "remove tables");
     machine_.count_packets();
     for (const auto& id : tables) {
       const auto found = machine_.tables.find({id.name, id.family});
@@ -177,6 +186,7 @@ Result<std::uint64_t> SimNftables::matched(const os::TableId& table) const {
 
 Result<std::vector<os::MarkedTable>> SimNftables::list_marked() const {
   if (auto problem = read_problem("list tables")) return *std::move(problem);
+  if (!machine_.network_admin) return Error::system(EPERM, "list tables");
   std::vector<os::MarkedTable> out;
   for (const auto& [key, table] : machine_.tables) {
     if (!is_mark(key.first)) continue;
@@ -191,6 +201,7 @@ Result<std::vector<std::uint16_t>> SimNftables::queues() const {
 }
 
 Result<void> SimNftables::can_queue() const {
+  if (!machine_.network_admin) return Error::system(EPERM, "list tables");
   if (machine_.queue_possible) return ok();
   return Error(Code::unsupported, "this kernel has no nfnetlink_queue");
 }

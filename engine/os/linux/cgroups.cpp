@@ -157,6 +157,14 @@ Result<bool> LinuxCgroups::frozen(const std::string& cgroup) const {
   return event(cgroup, "frozen");
 }
 
+Result<void> LinuxCgroups::can_freeze(const std::string& cgroup) const {
+  TRY(const bool now, frozen(cgroup));
+  ignore(now, "only whether it can be read is asked");
+  const std::string file = mounts_.unified + (cgroup == "/" ? "" : cgroup) + "/cgroup.freeze";
+  if (::faccessat(AT_FDCWD, file.c_str(), W_OK, AT_EACCESS) == 0) return ok();
+  return Error::system(errno, "write " + file);
+}
+
 Result<std::vector<std::int64_t>> LinuxCgroups::processes(const std::string& cgroup) const {
   TRY(const std::string top, directory_of(cgroup));
   std::vector<std::int64_t> pids;
@@ -229,7 +237,11 @@ Task<Result<void>> LinuxCgroups::set_frozen(std::string cgroup, bool wanted) {
   if (wanted && own.starts_with(cgroup == "/" ? cgroup : cgroup + "/")) {
     co_return Error(Code::refused, "cgroup " + cgroup + " holds ordeal itself");
   }
-  CO_CHECK_OK(write_file(directory + "/cgroup.freeze", wanted ? "1" : "0"));
+  // What is asked for already needs no right to write: a thaw of what could not be frozen.
+  const std::string file = directory + "/cgroup.freeze";
+  if (read_number(file) != (wanted ? 1 : 0)) {
+    CO_CHECK_OK(write_file(file, wanted ? "1" : "0"));
+  }
   const BootTime deadline = clock_.now() + kFreezeWithin;
   for (;;) {
     CO_TRY(const bool is, frozen(cgroup));

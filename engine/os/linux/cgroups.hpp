@@ -23,6 +23,7 @@ class LinuxCgroups final : public Cgroups {
   Result<std::string> of_unit(const std::string& unit) const override;
   Result<bool> populated(const std::string& cgroup) const override;
   Result<bool> frozen(const std::string& cgroup) const override;
+  Result<void> can_freeze(const std::string& cgroup) const override;
   Result<std::vector<std::int64_t>> processes(const std::string& cgroup) const override;
   Result<std::optional<Ppm>> cpu_limit(const std::string& cgroup) const override;
   Result<Memory> memory(const std::string& cgroup) const override;

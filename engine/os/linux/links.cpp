@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -110,21 +112,42 @@ Result<std::vector<LinkInfo>> LinuxLinks::list() const {
   return links;
 }
 
+// The kernel asks for the capability before it looks for the link, and none has this number.
+Result<void> LinuxLinks::may_change() const {
+  Message message = link_message(RTM_SETLINK, 0, std::numeric_limits<int>::max());
+  auto asked = route_.request(message, "change the network");
+  if (asked.has_error() && asked.error().system_errno() == ENODEV) return ok();
+  return asked;
+}
+
 Result<void> LinuxLinks::can_ifb() const {
+  CHECK_OK(may_change());
   // Asking the kernel while the driver is a file that is not loaded would load it with its two
   // default devices. Built in or missing altogether, asking is harmless.
   if (!has_module("ifb") && module_file("ifb").has_value()) return ok();
-  auto tried = ask_in_empty_network([] {
-    Netlink route(NETLINK_ROUTE);
-    Message message = ifb_message("ordeal-aaaaaaaa");
-    return route.request(message, "try an ifb");
-  });
+  auto tried = ask_apart_or_here(
+      [] {
+        Netlink route(NETLINK_ROUTE);
+        Message message = ifb_message("ordeal-aaaaaaaa");
+        return route.request(message, "try an ifb");
+      },
+      [this] { return ask_for_driver(); });
   if (tried.has_error() && tried.error().code() == Code::unsupported) {
     return Error(Code::unsupported,
                  "this kernel has no ifb driver (CONFIG_IFB); install the package with the "
                  "kernel's extra modules");
   }
   return tried;
+}
+
+// With more queues than a link may have, which is looked at after the driver: nothing is made.
+Result<void> LinuxLinks::ask_for_driver() const {
+  constexpr std::uint32_t kTooManyQueues = 1u << 20;
+  Message message = ifb_message("ordeal-aaaaaaaa");
+  message.put_u32(IFLA_NUM_TX_QUEUES, kTooManyQueues);
+  auto asked = route_.request(message, "try an ifb");
+  if (asked.has_error() && asked.error().system_errno() == EINVAL) return ok();
+  return asked;
 }
 
 Result<void> LinuxLinks::add_hole(const std::string& name) {

@@ -12,6 +12,7 @@ class LinuxLinks final : public Links {
  public:
   LinuxLinks();
   Result<std::vector<LinkInfo>> list() const override;
+  Result<void> may_change() const override;
   Result<void> can_ifb() const override;
   Result<void> add_ifb(const std::string& name) override;
   Result<void> add_hole(const std::string& name) override;
@@ -21,6 +22,7 @@ class LinuxLinks final : public Links {
   std::vector<std::string> loaded_modules() const override;
 
  private:
+  Result<void> ask_for_driver() const;
   Result<void> remove_index(int index);
 
   mutable Netlink route_;

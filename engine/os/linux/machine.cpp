@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -94,6 +95,8 @@ Result<HostValues> LinuxMachine::values() const {
   values.cpus = usable_cpus();
   return values;
 }
+
+bool LinuxMachine::is_root() const { return ::geteuid() == 0; }
 
 std::string LinuxMachine::kernel() const {
   utsname names{};

@@ -11,6 +11,7 @@ class LinuxMachine final : public Machine {
   // `cpu` is the share since the last call, or since this object was made.
   Result<HostValues> values() const override;
   std::string kernel() const override;
+  bool is_root() const override;
 
  private:
   struct CpuTime {

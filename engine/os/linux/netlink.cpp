@@ -39,12 +39,6 @@ std::string explanation(const nlmsghdr* header) {
   return text_of(nla_find(first, size, NLMSGERR_ATTR_MSG));
 }
 
-Error failure(int system_errno, std::string_view what, const std::string& words) {
-  Error error = Error::system(system_errno, what);
-  if (words.empty()) return error;
-  return Error(error.code(), error.message() + " (" + words + ")", system_errno);
-}
-
 // Calls `each` for every message of a datagram until it returns false.
 template <class F>
 bool for_each_message(std::string_view datagram, F each) {
@@ -58,6 +52,18 @@ bool for_each_message(std::string_view datagram, F each) {
 }
 
 }  // namespace
+
+Error netlink_error(int system_errno, std::string_view what, std::string_view words) {
+  const Error error = Error::system(system_errno, what);
+  std::string text = error.message();
+  if (!words.empty()) text += fmt::format(" ({})", words);
+  if (system_errno == EPERM) {
+    text +=
+        ": it needs CAP_NET_ADMIN in this network: be root, give a container --cap-add "
+        "NET_ADMIN, a user namespace a network of its own";
+  }
+  return Error(error.code(), std::move(text), system_errno);
+}
 
 Message::Message(std::uint16_t type, std::uint16_t flags, std::string_view fixed, size_t limit) {
   message_ = nlmsg_alloc_size(limit);
@@ -193,7 +199,7 @@ Result<std::string_view> Netlink::receive(bool wait, std::string_view what) {
 Result<void> Netlink::request(Message& message, std::string_view what) {
   TRY(auto failures, batch(std::span(&message, 1), what));
   if (failures.empty()) return ok();
-  return failure(failures.front().system_errno, what, failures.front().text);
+  return netlink_error(failures.front().system_errno, what, failures.front().text);
 }
 
 Result<Reply> Netlink::get(Message& message, std::string_view what) {
@@ -211,7 +217,7 @@ Result<Reply> Netlink::get(Message& message, std::string_view what) {
         return false;
       }
       const int error = -static_cast<const nlmsgerr*>(nlmsg_data(reply))->error;
-      problem = failure(error, what, explanation(reply));
+      problem = netlink_error(error, what, explanation(reply));
       return false;
     });
     unanswered_ = !problem && !answer;
@@ -246,7 +252,7 @@ Result<std::vector<Reply>> Netlink::dump(Message& message, std::string_view what
       });
     }
     if (error == EINTR) interrupted = true;
-    if (error != 0 && !interrupted) return Error::system(error, what);
+    if (error != 0 && !interrupted) return netlink_error(error, what);
     if (!interrupted) return answers;
   }
   return Error(Code::busy,

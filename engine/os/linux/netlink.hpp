@@ -66,6 +66,9 @@ class Message {
   nl_msg* message_ = nullptr;
 };
 
+// What the kernel said. For EPERM: which capability it wants, and how one gets that.
+Error netlink_error(int system_errno, std::string_view what, std::string_view words = {});
+
 // A received message, header included.
 class Reply {
  public:

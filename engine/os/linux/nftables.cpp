@@ -21,19 +21,20 @@ namespace {
 constexpr std::size_t kGenericHeader = sizeof(nfgenmsg);
 
 Error transaction_error(const BatchFailure& failure, std::string_view what) {
-  Error error = Error::system(failure.system_errno, what);
-  if (failure.text.empty()) return error;
-  return Error(error.code(), error.message() + " (" + failure.text + ")", failure.system_errno);
+  return netlink_error(failure.system_errno, what, failure.text);
 }
+
+// A transaction without an end is looked through and dropped: what `nft --check` does.
+enum class Ending { commit, drop };
 
 // Sends `messages` as one transaction. The indices of failures are those of `messages`.
 Result<std::vector<BatchFailure>> transact(Netlink& netlink, std::vector<Message> messages,
-                                           std::string_view what) {
+                                           std::string_view what, Ending ending = Ending::commit) {
   std::vector<Message> all;
   all.reserve(messages.size() + 2);
   all.push_back(batch_begin());
   for (Message& message : messages) all.push_back(std::move(message));
-  all.push_back(batch_end());
+  if (ending == Ending::commit) all.push_back(batch_end());
   TRY(auto failures, netlink.batch(all, what));
   for (BatchFailure& failure : failures) {
     // 0 was BEGIN: an objection to the transaction as a whole.
@@ -90,13 +91,6 @@ model::NftTable sample_queue() {
   return table;
 }
 
-Result<void> try_table(const model::NftTable& table) {
-  return ask_in_empty_network([&]() -> Result<void> {
-    LinuxNftables nftables;
-    return nftables.create(table, 1s);
-  });
-}
-
 bool uses_queue(const model::NftTable& table) {
   for (const model::NftChain& chain : table.chains) {
     for (const model::NftRule& rule : chain.rules) {
@@ -109,6 +103,34 @@ bool uses_queue(const model::NftTable& table) {
 }  // namespace
 
 LinuxNftables::LinuxNftables() : netfilter_(NETLINK_NETFILTER) {}
+
+// Apart, the table is really made. Here it is only looked through; even that hooks its chains for a
+// moment, and a chain that is unhooked drops what others hold in an NFQUEUE: then nothing is tried.
+Result<void> LinuxNftables::try_table(const model::NftTable& table) const {
+  CHECK_OK(list_marked());  // whoever may not look may not change either
+  const auto apart = [&]() -> Result<void> {
+    LinuxNftables nftables;
+    return nftables.create(table, 1s);
+  };
+  const auto here = [&]() -> Result<void> {
+    TRY(const auto others, queues());
+    if (!others.empty()) return ok();
+    auto checked = check(table, QueueSpelling::native);
+    if (checked.has_error() && checked.error().system_errno() == ENOENT && uses_queue(table)) {
+      return check(table, QueueSpelling::xt);
+    }
+    return checked;
+  };
+  return ask_apart_or_here(apart, here);
+}
+
+Result<void> LinuxNftables::check(const model::NftTable& table, QueueSpelling queue) const {
+  TRY(auto messages, table_messages(table, queue));
+  const std::string what = "try table " + table.name;
+  TRY(auto failures, transact(netfilter_, std::move(messages), what, Ending::drop));
+  if (failures.empty()) return ok();
+  return transaction_error(failures.front(), what);
+}
 
 Result<void> LinuxNftables::can_carry() const {
   if (known_carrier_) return ok();

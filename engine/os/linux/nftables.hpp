@@ -22,6 +22,8 @@ class LinuxNftables final : public Nftables {
   Result<void> can_queue() const override;
 
  private:
+  Result<void> try_table(const model::NftTable& table) const;
+  Result<void> check(const model::NftTable& table, QueueSpelling queue) const;
   Result<void> create(const model::NftTable& table, Duration lease, QueueSpelling queue);
   // The kernel must say that the table is ours: without the owner flag it would outlive us.
   Result<void> check_owner(const model::NftTable& table);

@@ -16,6 +16,7 @@ class LinuxQdiscs final : public Qdiscs {
   Result<QdiscStats> stats(const std::string& link) const override;
 
  private:
+  Result<void> ask_for_netem() const;
   // The kernel's answer for `link`. An index is never given twice, so that a known one is that link
   // or none; then `known` is forgotten, and it is looked for again.
   template <class Ask>

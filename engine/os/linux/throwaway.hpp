@@ -7,9 +7,11 @@
 
 namespace ordeal::os {
 
-// Runs `question` on a thread of its own inside a new, empty network namespace (only `lo`, down).
-// The kernel may load modules to answer. Errors: those of `question`; Code::denied without
-// CAP_SYS_ADMIN.
-Result<void> ask_in_empty_network(const std::function<Result<void>()>& question);
+// Runs `apart` on a thread of its own inside a new, empty network namespace (`lo` alone, down).
+// Where none may be made (a container without CAP_SYS_ADMIN, a seccomp profile, a limit) runs
+// `here` in our own, which must change nothing. The kernel may load modules to answer. Errors:
+// those of the one that was asked.
+Result<void> ask_apart_or_here(const std::function<Result<void>()>& apart,
+                               const std::function<Result<void>()>& here);
 
 }  // namespace ordeal::os

@@ -45,6 +45,17 @@ TEST_F(Doctor, AMachineWithEverythingLacksNothing) {
   EXPECT_STREQ(row("cgroup.freeze").word(), "ok");
 }
 
+// Root in a container: nobody is told to become root, who is it already.
+TEST_F(Doctor, NamesTheCapabilityThatAContainerLacks) {
+  machine_.network_admin = false;
+  EXPECT_STREQ(row("root").word(), "ok");
+  EXPECT_THAT(row("root").detail, ::testing::HasSubstr("CAP_NET_ADMIN"));
+  for (const char* name : {"nf_tables", "ifb", "netem", "nfqueue"}) {
+    EXPECT_STREQ(row(name).word(), "no") << name;
+    EXPECT_THAT(row(name).mend, ::testing::HasSubstr("--cap-add NET_ADMIN")) << name;
+  }
+}
+
 TEST_F(Doctor, WhatHasASubstituteThatWorksIsNotLacking) {
   machine_.netem_possible = false;
   EXPECT_STREQ(row("netem").word(), "other");

@@ -192,6 +192,17 @@ TEST(LinuxProcessesRun, GivesOutputErrorsAndExitCode) {
   EXPECT_EQ(environment.value().output, "A=b\nLANG=C\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n");
 }
 
+// Where SIGCHLD is ignored the kernel reaps: the command has ended, and that is all that is known.
+TEST(LinuxProcessesRun, AnExitCodeThatSomebodyElseTookIsUnknown) {
+  Fixture host;
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  const auto ended = host.run(host.processes.run(command({"/bin/true"}), {}));
+  std::signal(SIGCHLD, before);
+  ASSERT_TRUE(ended) << ended.error().message();
+  EXPECT_FALSE(ended.value().exit_code.has_value());
+  EXPECT_FALSE(ended.value().timed_out);
+}
+
 TEST(LinuxProcessesRun, RefusesWhatCannotStart) {
   Fixture host;
   const auto missing = host.run(host.processes.run(command({"/nowhere/x"}), {}));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <csignal>
+#include <set>
 
 #include "engine/undo/rollback.hpp"
 #include "tests/sim/machine.hpp"
@@ -374,6 +375,23 @@ TEST_F(UndoTest, SweepNamesAndLeavesWhatBelongsToAnotherStateDirectory) {
   ASSERT_EQ(swept->others.size(), 1u);
   EXPECT_NE(swept->others[0].find("/var/lib/other"), std::string::npos);
   EXPECT_EQ(machine_.links.size(), before);
+}
+
+// Without the right to make a table there is none of ours to look for; helpers and links are.
+TEST_F(UndoTest, LooksForNoTableWhereNoneCouldBeMade) {
+  ASSERT_TRUE(spawn(kOther, "cpu"));
+  machine_.network_admin = false;
+  const auto marks = marks_on(host());
+  ASSERT_TRUE(marks) << marks.error().message();
+  EXPECT_EQ(marks.value(), std::set<std::string>{kOther});
+}
+
+// A more capable process made it and journaled it: that it cannot be looked at is no "gone".
+TEST_F(UndoTest, ATableThatCannotBeLookedAtIsNotGone) {
+  machine_.network_admin = false;
+  const Outcome outcome = undo(model::DeleteTable{kMark, model::NftFamily::netdev});
+  EXPECT_FALSE(outcome.ok);
+  EXPECT_FALSE(outcome.gone_before);
 }
 
 }  // namespace
