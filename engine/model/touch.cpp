@@ -9,6 +9,7 @@ namespace {
 
 // ---- Apply
 Result<void> reach(Touched&, const CreateIfb&) { return ok(); }  // a device of our own
+Result<void> reach(Touched&, const CreateHole&) { return ok(); }
 Result<void> reach(Touched& out, const CreateTable& change) {
   for (const NftChain& chain : change.table.chains) {
     if (!chain.device.empty()) out.devices.push_back(chain.device);

@@ -112,7 +112,7 @@ class Checks {
   }
 
   // From the first step's effect to the end of the last; a `wait: {until}` may be over at once.
-  // And the part of it that the global `during` judges: no wait, and no step with a list of its own.
+  // And the part of it that the global `during` judges: no wait, no step with a list of its own.
   void fault_phase() {
     Duration waited{};
     for (const model::MethodItem& item : experiment_.method) {
