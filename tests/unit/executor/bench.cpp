@@ -52,9 +52,9 @@ void Child::kill() {
   if (keeper_.alive()) worker_.machine().signal(worker_.pid(), SIGKILL);
 }
 
-Pair::Pair(sim::Machine& machine, const std::string& run)
-    : machine_(machine), front_(&machine.start("front")), keeper_(&machine.start("keeper", front_)),
-      worker_(&machine.start("worker", keeper_)) {
+Pair::Pair(sim::Machine& machine, const std::string& run, fault::Catalogue faults)
+    : machine_(machine), faults_(faults), front_(&machine.start("front")),
+      keeper_(&machine.start("keeper", front_)), worker_(&machine.start("worker", keeper_)) {
   std::tie(front_wire_, worker_wire_) = sim::make_streams(*front_, *worker_);
   std::tie(keeper_pipe_, worker_pipe_) = sim::make_streams(*keeper_, *worker_);
   std::tie(keeper_reports_, front_reports_) = sim::make_streams(*keeper_, *front_);
@@ -75,7 +75,7 @@ Task<void> Pair::run_worker_node(Token token) {
                     worker_->self_kill(),
                     *worker_wire_,
                     *worker_pipe_,
-                    test_faults(),
+                    faults_,
                     kState,
                     "/etc/ordeal/policy.conf",
                     token,

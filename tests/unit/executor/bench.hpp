@@ -31,7 +31,8 @@ class Child : public WorkerProcess {
 
 class Pair {
  public:
-  explicit Pair(sim::Machine& machine, const std::string& run = "r-test");
+  explicit Pair(sim::Machine& machine, const std::string& run = "r-test",
+                fault::Catalogue faults = test_faults());
 
   sim::Node& worker() { return *worker_; }
   sim::Node& keeper() { return *keeper_; }
@@ -69,6 +70,7 @@ class Pair {
   Task<void> run_keeper_node(Token token);
 
   sim::Machine& machine_;
+  fault::Catalogue faults_;
   sim::Node* front_;
   sim::Node* keeper_;
   sim::Node* worker_;
