@@ -244,8 +244,17 @@ Result<Scope> resolve(const fault::PlanContext& context, const TrafficParameters
   TRY(auto links, context.host.links().list());
   CHECK_OK(find_devices(scope, links));
   scope.exempt = context.host.sockets().exempt_flows();
-  TRY(auto queues, context.host.nftables().queues());
-  scope.foreign_queues = std::move(queues);
+  auto queues = context.host.nftables().queues();
+  if (queues.has_value()) {
+    scope.foreign_queues = std::move(queues.value());
+  } else if (queues.error().code() == Code::denied) {
+    // So it is in a user namespace. A number that is taken says so when our helper asks for it.
+    scope.warnings.push_back(
+        "which NFQUEUEs are in use cannot be read here: removing a table makes the kernel drop the "
+        "packets that any of them holds at that moment");
+  } else {
+    return std::move(queues.error());
+  }
   const bool lo = std::any_of(scope.devices.begin(), scope.devices.end(),
                               [](const Device& device) { return device.loopback; });
   if (lo && !has_ports(wanted)) {

@@ -113,8 +113,8 @@ Result<void> LinuxNftables::try_table(const model::NftTable& table) const {
     return nftables.create(table, 1s);
   };
   const auto here = [&]() -> Result<void> {
-    TRY(const auto others, queues());
-    if (!others.empty()) return ok();
+    const auto others = queues();
+    if (others.has_error() || !others.value().empty()) return ok();  // it could do harm
     auto checked = check(table, QueueSpelling::native);
     if (checked.has_error() && checked.error().system_errno() == ENOENT && uses_queue(table)) {
       return check(table, QueueSpelling::xt);
