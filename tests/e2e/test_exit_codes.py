@@ -94,7 +94,7 @@ class ExitCodes(EndToEnd):
         done = self.ordeal("doctor")
         words = [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
         self.assertLessEqual(set(words), {"ok", "other", "no"}, done.stdout)
-        self.assertEqual(len(words), 8, done.stdout)
+        self.assertEqual(len(words), 9, done.stdout)
         self.assert_exit(done, 3 if "no" in words else 0)
         self.assertEqual(words.count("other"), done.stdout.count("instead: "), done.stdout)
         self.assertNotIn("mount -t cgroup2", done.stdout)  # here it would hide what is mounted
