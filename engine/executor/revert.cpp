@@ -158,6 +158,7 @@ Task<void> Session::revert_order(std::int64_t id, std::vector<std::string> names
 Task<void> Session::revert_quietly(std::vector<std::string> names, std::string why) {
   const bool good = co_await revert(std::move(names), std::move(why));
   ignore(good, "each step has told");
+  co_await remove_leftovers(false);  // nobody may come any more to ask for it
 }
 
 Task<void> Session::halt() {
@@ -304,6 +305,7 @@ Task<void> Session::watch() {
 // a hooked chain drops what a shaper holds.
 Task<void> Session::remove_leftovers(bool at_once) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  while (removing_) co_await steps_changed_.wait();
   std::vector<std::shared_ptr<Step>> steps;
   std::vector<undo::StepUndos> undos;
   for (const auto& [path, step] : steps_) {
@@ -313,9 +315,12 @@ Task<void> Session::remove_leftovers(bool at_once) {
     undos.push_back(std::move(step->undos));
   }
   if (steps.empty()) co_return;
+  removing_ = true;
   RevertListener listener(*this, {}, "");
   co_await undo::remove_leftovers(host_, undos, listener, at_once);
   for (std::size_t i = 0; i < steps.size(); ++i) steps[i]->undos = std::move(undos[i]);
+  removing_ = false;
+  steps_changed_.notify();
 }
 
 }  // namespace ordeal::executor

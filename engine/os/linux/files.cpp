@@ -237,7 +237,9 @@ Result<Space> LinuxFiles::space(const std::string& path) const {
 
 bool LinuxFiles::exists(const std::string& path) const {
   struct stat entry {};
-  return ::lstat(path.c_str(), &entry) == 0 || (errno != ENOENT && errno != ENOTDIR);
+  if (::lstat(path.c_str(), &entry) == 0) return true;
+  // Who may not look into a folder is not root, plans at most, and is not halted by it.
+  return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
 }
 
 Result<Folder> LinuxFiles::folder(const std::string& path) const {
