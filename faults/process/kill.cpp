@@ -5,6 +5,7 @@
 // whoever `restore` names, and the step is clean only when as many processes match again.
 // Source: pidfd_send_signal(2), signal(7).
 #include <csignal>
+#include <algorithm>
 #include <set>
 
 #include "engine/fault/parameters.hpp"
@@ -198,6 +199,14 @@ Result<std::vector<model::Undo>> undos_of(const fault::PlanContext& context,
   return out;
 }
 
+// A parent is older than its children, and must not be there to start others in their place.
+std::vector<model::ProcessInfo> eldest_first(std::vector<model::ProcessInfo> processes) {
+  std::sort(processes.begin(), processes.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.id.start_ticks, a.id.pid) < std::pair(b.id.start_ticks, b.id.pid);
+  });
+  return processes;
+}
+
 Result<model::HostStep> plan(const fault::PlanContext& context) {
   TRY(const auto parameters, fault::parameters<Parameters>(context.request));
   TRY(const Shot shot, shot_of(parameters));
@@ -210,7 +219,7 @@ Result<model::HostStep> plan(const fault::PlanContext& context) {
   out.warnings = respawn_warnings(context, parameters.restore, all);
   TRY(auto undos, undos_of(context, parameters, out));
   model::ProcessesGone gone;
-  for (const model::ProcessInfo& process : context.processes) {
+  for (const model::ProcessInfo& process : eldest_first(context.processes)) {
     out.claims.push_back(claim_of(process.id));
     gone.processes.push_back(process.id);
     model::Change change;

@@ -150,11 +150,12 @@ class Host:
         self.run("nft", "delete", "table", "inet", "cut")
 
     def left(self):
-        """What ordeal has left on this host, seen without ordeal."""
+        """What of ordeal's acts on this host, seen without ordeal. A link that is down carries
+        nothing; it goes when the run asks how the host was left."""
         out = [line for line in self.run("nft", "list", "tables").stdout.splitlines()
                if "ordeal" in line]
         out += [line for line in self.run("ip", "-brief", "link").stdout.splitlines()
-                if "ordeal" in line]
+                if "ordeal" in line and " DOWN " not in line]
         if state_of(self.service()) == "T":
             out.append("the service is stopped")
         return out

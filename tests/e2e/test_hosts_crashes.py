@@ -154,10 +154,8 @@ class Crashes(Fleet):
         for pid, what in ((worker, signal.SIGSTOP), (keeper, signal.SIGKILL),
                           (worker, signal.SIGKILL)):
             os.kill(pid, what)
-        # What the kernel holds is gone; the rest is known to that host and to nobody else. A link
-        # that is down carries nothing.
-        wait_until(lambda: [line for line in self.hosts[1].left() if " DOWN " not in line] ==
-                   ["the service is stopped"], MARGIN, "no table")
+        # What the kernel holds is gone; the rest is known to that host and to nobody else.
+        wait_until(lambda: self.hosts[1].left() == ["the service is stopped"], MARGIN, "no table")
         for front in (self.fronts[0], self.fronts[2]):
             front.ask("bye")
         done = self.ordeal("status", "--exit-code", "--inventory", self.inventory)
