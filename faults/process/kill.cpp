@@ -4,8 +4,8 @@
 // never hit. A process that is gone cannot be put back: what is put back is the service, by
 // whoever `restore` names, and the step is clean only when as many processes match again.
 // Source: pidfd_send_signal(2), signal(7).
-#include <csignal>
 #include <algorithm>
+#include <csignal>
 #include <set>
 
 #include "engine/fault/parameters.hpp"
