@@ -110,6 +110,10 @@ class Host:
         return subprocess.run(self.inside(*argv), check=check, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, **options)
 
+    def executor(self):
+        """A copy of ordeal-executor where this host sees it."""
+        return shutil.copy(EXECUTOR, self.folder)
+
     def public_key(self):
         return " ".join((self.folder / "host_key.pub").read_text().split()[:2])
 

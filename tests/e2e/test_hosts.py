@@ -4,7 +4,7 @@ import shutil
 import time
 import unittest
 
-from hosts import EXECUTOR, Fleet
+from hosts import Fleet
 
 QUICK = 9  # s: ssh gives up on a dead host after 10
 
@@ -31,14 +31,14 @@ class Reaching(Fleet):
         path = f"/root/.cache/ordeal/{names[0]}"
         self.hosts[0].run("truncate", "-s", "-1", path)
         self.assertIn("copied now", self.row(self.doctor()))
-        self.hosts[0].run("cmp", path, str(EXECUTOR))
+        self.hosts[0].run("cmp", path, self.hosts[0].executor())
         self.hosts[0].run("touch", "-d", "-9 days", "/root/.cache/ordeal/ordeal-executor-old")
         self.doctor()
         self.assertEqual(self.copies(), names)
 
     def test_prefers_what_root_installed(self):
         host = self.hosts[0]
-        host.run("install", "-D", "-m", "755", str(EXECUTOR), "/usr/lib/ordeal/ordeal-executor")
+        host.run("install", "-D", "-m", "755", host.executor(), "/usr/lib/ordeal/ordeal-executor")
         self.assertIn("installed: /usr/lib/ordeal/ordeal-executor", self.row(self.doctor()))
         self.assertEqual(self.copies(), [])
         for path in ("/usr/lib/ordeal", "/usr/lib/ordeal/ordeal-executor"):
