@@ -94,6 +94,7 @@ class Judge {
   }
 
   void see(const model::CreateIfb&) {}
+  void see(const model::CreateHole&) {}
   void see(const model::CreateTable&) {}
   void see(const model::StopUnit&) {}  // goes by way of systemctl
   void see(const model::SignalProcess& asked) {
