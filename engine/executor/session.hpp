@@ -204,7 +204,7 @@ class Session {
   // ---- check.cpp
   bool snapshot_taken_ = false;
   std::deque<std::string> own_marks_;
-  bool removing_ = false;  // leftovers, just now
+  bool removing_ = false;                              // leftovers, just now
   std::optional<std::set<std::string>> links_before_;  // empty: they could not be listed
 };
 
