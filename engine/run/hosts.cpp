@@ -150,7 +150,8 @@ void Run::cut_off(const Step& step, std::size_t side, StepRequest& request) cons
   std::string missing;  // was looked for before
   boost::json::array others;
   for (const std::string& address : addresses_of(sides_.at(step.path)[1 - side], missing)) {
-    others.emplace_back(address);
+    // As the reader of files writes addresses: networks.
+    others.emplace_back(address + (address.find(':') == address.npos ? "/32" : "/128"));
   }
   request.with["remote_ip"] = std::move(others);
 }
