@@ -169,7 +169,9 @@ TEST(LinuxProcesses, FindsHoldersOfPorts) {
 TEST(LinuxProcesses, ProtectsItselfAndItsAncestors) {
   Fixture host;
   EXPECT_NE(host.processes.protected_because(host.processes.find(own_id()).value()), "");
-  for (const std::int64_t pid : proc::ancestors().value()) {
+  const auto above = proc::ancestors();
+  ASSERT_TRUE(above);
+  for (const std::int64_t pid : above.value()) {
     model::ProcessInfo process;
     process.id.pid = pid;
     process.exe = "/opt/some-shell";
