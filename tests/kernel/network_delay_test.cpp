@@ -217,7 +217,7 @@ TEST(NetemShape, IsWhatTcReads) {
   const auto added = qdiscs.add_netem("ordeal-aaaaaaab", netem);
   ASSERT_TRUE(added.has_value()) << added.error().message();
   EXPECT_THAT(run({"tc", "qdisc", "show", "dev", "ordeal-aaaaaaab"}),
-              HasSubstr("limit 77 delay 50ms  10ms 25% loss 0.3% 50%"));
+              HasSubstr("limit 77 delay 50ms  10ms 25% loss gemodel p 0.15% r 49.85% 1-h 100%"));
   EXPECT_TRUE(qdiscs.stats("ordeal-aaaaaaab").has_value());
 }
 
