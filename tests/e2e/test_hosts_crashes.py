@@ -16,7 +16,7 @@ import unittest
 from harness import wait_until
 from hosts import EXECUTOR, Fleet
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
 from wire import Executor  # noqa: E402
 
 LEASE = 15          # s, of hosts over ssh

@@ -9,7 +9,7 @@ import time
 
 import harness
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
 import wire  # noqa: E402
 
 SECONDS = float(os.environ.get("ORDEAL_ATTACK_SECONDS", "6"))

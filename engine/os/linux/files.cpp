@@ -2,12 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/openat2.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -169,17 +167,28 @@ Result<Fd> open_without_links(const std::string& path) {
     return Error(Code::refused,
                  fmt::format("{} is not a plain absolute path; write {}", path, resolved(path)));
   }
-  TRY(const Fd root, open_file("/", O_PATH | O_DIRECTORY));
-  open_how how{};
-  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const std::string below = path == "/" ? "." : path.substr(1);
-  Fd fd(static_cast<int>(::syscall(SYS_openat2, root.get(), below.c_str(), &how, sizeof how)));
-  if (fd) return fd;
-  if (errno != ELOOP) return Error::system(errno, "open " + path);
-  return Error(Code::refused, fmt::format("{} leads through a symbolic link, which may be turned "
-                                          "elsewhere; write {}",
-                                          path, resolved(path)));
+  // Step by step, and not by openat2: systemd's RestrictSUIDSGID= makes that one "not implemented".
+  TRY(Fd at, open_file("/", O_PATH | O_DIRECTORY));
+  for (std::size_t begin = 1; begin < path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    constexpr int kNoLink = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    Fd next(::openat(at.get(), name.c_str(), kNoLink));
+    if (!next) {
+      const int problem = errno;
+      struct stat entry {};
+      const bool link = ::fstatat(at.get(), name.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        S_ISLNK(entry.st_mode);
+      if (!link) return Error::system(problem, "open " + path);
+      return Error(Code::refused,
+                   fmt::format("{} leads through a symbolic link, which may be turned "
+                               "elsewhere; write {}",
+                               path, resolved(path)));
+    }
+    at = std::move(next);
+    begin = end + 1;
+  }
+  return at;
 }
 
 // By "..", from the descriptor itself, so they are those of the directory and not of a name.
