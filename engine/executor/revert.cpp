@@ -310,6 +310,8 @@ Task<void> Session::remove_leftovers(bool at_once) {
   std::vector<undo::StepUndos> undos;
   for (const auto& [path, step] : steps_) {
     if (step->live()) co_return;
+  }
+  for (const auto& [path, step] : steps_) {
     if (step->state != Step::State::reverted || step->undos.all_done()) continue;
     steps.push_back(step);
     undos.push_back(std::move(step->undos));

@@ -62,7 +62,8 @@ void VerdictFold::take(const StepChanged& step) {
   // Once seen it stays seen, as an effect may be over before the step is; but what certainly acts
   // no longer, such as a burner that somebody killed, did not act for the time that was judged.
   const bool lost = reads_effect && facts.seen == Seen::yes && step.seen == Seen::no;
-  if (lost || (reads_effect && facts.seen != Seen::yes && !facts.lost)) {
+  // The same for one that was gone when it was first looked at: the method ended because of that.
+  if (lost || (reads_effect && facts.seen == Seen::not_yet && !facts.lost)) {
     facts.lost = lost;
     facts.seen = step.seen;
     // What a revert read back is no proof of the effect, nor of its absence.

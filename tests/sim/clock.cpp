@@ -4,8 +4,10 @@ namespace ordeal::sim {
 
 Error dead() { return Error(Code::failed, "this process is dead"); }
 
+// Not EPERM: a kernel that denies has not acted, and that is relied on.
 Error injected(Prng& prng, std::string_view what) {
-  static constexpr std::array kErrors = {EIO, ENOMEM, EAGAIN, EBUSY, EPERM, ENOBUFS, EINTR, EMFILE};
+  static constexpr std::array kErrors = {EIO,    ENOMEM,  EAGAIN, EBUSY,
+                                         ENOSPC, ENOBUFS, EINTR,  EMFILE};
   return Error::system(kErrors[prng.below(kErrors.size())], fmt::format("{} (injected)", what));
 }
 

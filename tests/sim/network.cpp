@@ -257,7 +257,8 @@ bool matches(const model::NftMatch& match, const Packet& packet) {
 bool hooked(const model::NftChain& chain, const std::string& device, bool outgoing) {
   switch (chain.hook) {
     case model::NftHook::egress: return outgoing && chain.device == device;
-    case model::NftHook::ingress: return !outgoing && chain.device == device;
+    // What leaves through lo arrives there at once.
+    case model::NftHook::ingress: return (!outgoing || device == "lo") && chain.device == device;
     case model::NftHook::output: return outgoing;
     case model::NftHook::input: return !outgoing;
   }
