@@ -18,17 +18,6 @@ std::optional<std::set<std::string>> foreign_links(const os::Host& host) {
   return out;
 }
 
-// The unit has a process: nullopt when nobody can tell.
-std::optional<bool> unit_runs(const os::Host& host, const std::string& unit) {
-  const auto cgroup = host.cgroups().of_unit(unit);
-  if (cgroup.has_error() && cgroup.error().code() == Code::gone) return false;
-  if (cgroup.has_error()) return std::nullopt;
-  const auto populated = host.cgroups().populated(cgroup.value());
-  if (populated.has_error() && populated.error().code() == Code::gone) return false;
-  if (populated.has_error()) return std::nullopt;
-  return populated.value();
-}
-
 // What is still stopped although we promised to let it go on, or may be.
 std::optional<model::ResidueItem> still_held(const os::Host& host, const model::Undo& undo) {
   model::ResidueItem item;
@@ -50,9 +39,10 @@ std::optional<model::ResidueItem> still_held(const os::Host& host, const model::
     return item;
   }
   if (const auto* unit = std::get_if<model::StartUnit>(&undo)) {
-    const auto runs = unit_runs(host, unit->unit);
-    if (runs && *runs) return std::nullopt;
-    item.what = runs ? unit->unit + " is not running" : "unknown: whether " + unit->unit + " runs";
+    const auto runs = host.cgroups().unit_runs(unit->unit);
+    if (runs.has_value() && runs.value()) return std::nullopt;
+    item.what = runs.has_value() ? unit->unit + " is not running"
+                                 : "unknown: whether " + unit->unit + " runs";
     return item;
   }
   return std::nullopt;

@@ -121,15 +121,9 @@ EffectReading read(const os::Host& host, const model::DiskFilled& effect, Durati
 }
 
 EffectReading read(const os::Host& host, const model::UnitInactive& effect, Duration) {
-  const auto cgroup = host.cgroups().of_unit(effect.unit);
-  if (cgroup.has_value()) {
-    const auto populated = host.cgroups().populated(cgroup.value());
-    const bool gone = populated.has_error() && populated.error().code() == Code::gone;
-    if (populated.has_error() && !gone) return not_yet(populated.error().message());
-    if (populated.has_value() && populated.value()) return not_yet(effect.unit + " is active");
-  } else if (cgroup.error().code() != Code::gone) {
-    return not_yet(cgroup.error().message());
-  }
+  const auto runs = host.cgroups().unit_runs(effect.unit);
+  if (runs.has_error()) return not_yet(runs.error().message());
+  if (runs.value()) return not_yet(effect.unit + " is active");
   return yes(effect.unit + " is inactive");  // since when, its stop command alone knows
 }
 

@@ -103,6 +103,13 @@ class Cgroups {
   // Path of a unit's cgroup, or Code::gone.
   virtual Result<std::string> of_unit(const std::string& unit) const = 0;
   virtual Result<bool> populated(const std::string& cgroup) const = 0;
+  // A unit without a cgroup, or with an empty one, does not run. Error: nobody can tell.
+  Result<bool> unit_runs(const std::string& unit) const {
+    auto cgroup = of_unit(unit);
+    auto runs = cgroup.has_value() ? populated(cgroup.value()) : Result<bool>(cgroup.error());
+    if (runs.has_error() && runs.error().code() == Code::gone) return false;
+    return runs;
+  }
   virtual Result<bool> frozen(const std::string& cgroup) const = 0;
   // May we freeze it? In most containers cgroups can only be read. Error: why not.
   virtual Result<void> can_freeze(const std::string& cgroup) const {

@@ -149,12 +149,9 @@ Task<Attempt> attempt(os::Host& host, model::KillHelper undo) {
   co_return done("ended");
 }
 
-// A unit without a cgroup, or with an empty one, is not running.
 bool unit_runs(const os::Host& host, const std::string& unit) {
-  const auto cgroup = host.cgroups().of_unit(unit);
-  if (cgroup.has_error()) return false;
-  const auto populated = host.cgroups().populated(cgroup.value());
-  return populated.has_value() && populated.value();
+  const auto runs = host.cgroups().unit_runs(unit);
+  return runs.has_value() && runs.value();
 }
 
 Task<Attempt> attempt(os::Host& host, model::StartUnit undo) {
