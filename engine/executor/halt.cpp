@@ -26,6 +26,8 @@ std::optional<std::string> halt_reason(const os::Host& host, const std::string& 
   const std::string path = halt_file(state_directory);
   if (!host.files().exists(path)) return std::nullopt;
   auto text = host.files().read(path, kLongestReason);
+  // Who may not look is not root and plans at most: he is told what could not be checked.
+  if (text.has_error() && text.error().code() == Code::denied) return std::nullopt;
   std::string reason = text.has_value() ? text.value() : "";
   while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
   return reason.empty() ? "no reason given" : printable(reason);

@@ -156,6 +156,12 @@ Result<Space> space_of(const Fd& fd) {
   return space;
 }
 
+// 0, or why it cannot be looked at.
+int look_for(const std::string& path) {
+  struct stat entry {};
+  return ::lstat(path.c_str(), &entry) == 0 ? 0 : errno;
+}
+
 // What to write for a path that leads through links; the path itself when nobody can tell.
 std::string resolved(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
@@ -245,10 +251,8 @@ Result<Space> LinuxFiles::space(const std::string& path) const {
 }
 
 bool LinuxFiles::exists(const std::string& path) const {
-  struct stat entry {};
-  if (::lstat(path.c_str(), &entry) == 0) return true;
-  // Who may not look into a folder is not root, plans at most, and is not halted by it.
-  return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
+  const int problem = look_for(path);
+  return problem != ENOENT && problem != ENOTDIR;
 }
 
 Result<Folder> LinuxFiles::folder(const std::string& path) const {
@@ -354,7 +358,9 @@ Task<Result<std::shared_ptr<void>>> LinuxFiles::lock(std::string path, Duration 
 }
 
 Task<void> LinuxFiles::wait_for_file(std::string path) {
-  while (!exists(path)) {
+  // In a folder that we may not look into nothing shows up.
+  const auto shows_up = [this, &path] { return exists(path) && look_for(path) != EACCES; };
+  while (!shows_up()) {
     // A new watch each time, since the directories above may come and go.
     Fd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     const std::string directory = nearest_directory(path);
@@ -364,7 +370,7 @@ Task<void> LinuxFiles::wait_for_file(std::string path) {
       continue;
     }
     // Whatever happened before the watch was there makes no event.
-    if (exists(path) || nearest_directory(path) != directory) continue;
+    if (shows_up() || nearest_directory(path) != directory) continue;
     asio::posix::stream_descriptor events(executor_, watch.release());
     co_await wait_readable(events);
   }
