@@ -136,14 +136,21 @@ Result<std::vector<Marked>> scan_marked() {
   return found;
 }
 
-// The pid by which a process knows itself: the last of those that it has in nested namespaces.
+// The numbers of a process from the namespace of this /proc inwards: the last one is that by which
+// it knows itself. Empty: an old kernel.
+std::vector<std::string_view> nested_pids(std::string_view status) {
+  constexpr std::string_view kKey = "\nNSpid:";
+  const auto at = status.find(kKey);
+  if (at == status.npos) return {};
+  status.remove_prefix(at + kKey.size());
+  return proc::split(status.substr(0, status.find('\n')), '\t');
+}
+
 Result<std::int64_t> own_number_of(std::int64_t pid) {
   TRY(const std::string status, read_file(fmt::format("/proc/{}/status", pid), 16 * 1024));
-  const auto at = status.find("\nNSpid:");
-  if (at == std::string::npos) return pid;
-  const auto line = status.substr(at + 7, status.find('\n', at + 1) - at - 7);
-  const auto last = line.substr(line.find_last_of(" \t") + 1);
-  return proc::parse_number<std::int64_t>(last).value_or(pid);
+  const auto pids = nested_pids(status);
+  if (pids.empty()) return pid;
+  return proc::parse_number<std::int64_t>(pids.back()).value_or(pid);
 }
 
 // A helper names its executor on its command line and dies with it. While that is its parent still,
@@ -173,14 +180,8 @@ Result<std::string> first_line(const std::string& path) {
 // in our own namespace exactly one number, the one that we know.
 Result<void> LinuxProcesses::pids_are_ours() const {
   const auto status = read_file("/proc/self/status", 64 * 1024);
-  std::vector<std::string_view> pids;
-  if (status) {
-    const std::size_t at = status.value().find("\nNSpid:");
-    const std::string_view line =
-        at == std::string::npos ? "" : std::string_view(status.value()).substr(at + 1);
-    pids = proc::split(line.substr(0, line.find('\n')), '\t');
-  }
-  if (pids.size() == 2 && pids[1] == std::to_string(::getpid())) return ok();
+  const auto pids = status ? nested_pids(status.value()) : std::vector<std::string_view>();
+  if (pids.size() == 1 && pids[0] == std::to_string(::getpid())) return ok();
   return Error(Code::unsupported,
                status ? "/proc belongs to another pid namespace: the pids in it are not those that "
                         "we would signal; mount one of this namespace (mount -t proc proc /proc, "
