@@ -71,8 +71,9 @@ Message ifb_message(const std::string& name) {
 }
 
 // Gives it no IPv6 address when it comes up, so that it sends no packet of its own.
-Message quiet_message(int index) {
-  Message message = link_message(RTM_SETLINK, 0, index);
+Message quiet_message(const std::string& name) {
+  Message message = link_message(RTM_SETLINK, 0);
+  message.put_text(IFLA_IFNAME, name);
   const Message::Nest all = message.nest(IFLA_AF_SPEC);
   const Message::Nest six = message.nest(AF_INET6);
   const std::uint8_t none = IN6_ADDR_GEN_MODE_NONE;
@@ -80,13 +81,14 @@ Message quiet_message(int index) {
   return message;
 }
 
-Message up_message(int index) {
+Message up_message(const std::string& name) {
   ifinfomsg header{};
   header.ifi_family = AF_UNSPEC;
-  header.ifi_index = index;
   header.ifi_flags = IFF_UP;
   header.ifi_change = IFF_UP;
-  return Message(RTM_SETLINK, 0, header);
+  Message message(RTM_SETLINK, 0, header);
+  message.put_text(IFLA_IFNAME, name);
+  return message;
 }
 
 }  // namespace
@@ -166,12 +168,10 @@ Result<void> LinuxLinks::add_hole(const std::string& name) {
 
 Result<void> LinuxLinks::add_ifb(const std::string& name) {
   CHECK_OK(add_hole(name));
-  const int index = static_cast<int>(::if_nametoindex(name.c_str()));
-  if (index == 0) return Error::system(errno, "find link " + name);
-  Message quiet = quiet_message(index);
+  Message quiet = quiet_message(name);
   ignore(route_.request(quiet, "keep it without address"),
          "a host without IPv6 needs no such word");
-  Message up = up_message(index);
+  Message up = up_message(name);
   return route_.request(up, "set up " + name);
 }
 
