@@ -368,15 +368,17 @@ Result<model::NftTable> lossy_table(const fault::PlanContext& context, const Sco
   const bool leaves = scope.wanted.direction != "ingress" &&
                       std::any_of(scope.devices.begin(), scope.devices.end(),
                                   [](const Device& device) { return !device.loopback; });
-  const auto hole = context.host.links().can_ifb();
-  if (leaves && hole.has_value()) {
-    leaving = model::NftLose{mark, share};
-    add_hole(step, mark);
-  } else if (leaves) {
-    step.warnings.push_back(
-        "what leaves is dropped in the egress hook, which is not what a bad wire does: TCP tries "
-        "again every 0.5 s and gives up after seconds, UDP senders see errors (" +
-        hole.error().message() + ")");
+  if (leaves) {
+    const auto hole = context.host.links().can_ifb();
+    if (hole.has_value()) {
+      leaving = model::NftLose{mark, share};
+      add_hole(step, mark);
+    } else {
+      step.warnings.push_back(
+          "what leaves is dropped in the egress hook, which is not what a bad wire does: TCP tries "
+          "again every 0.5 s and gives up after seconds, UDP senders see errors (" +
+          hole.error().message() + ")");
+    }
   }
   model::NftTable table;
   table.name = mark;
