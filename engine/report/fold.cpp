@@ -166,7 +166,9 @@ void Fold::on(const model::ConditionStatus& event) {
     auto& slot = slot_of(row, event.phase);
     const bool judged = slot && slot->final;
     if (judged && !event.final) return;
-    if (!slot || slot->measured != event.measured) row.changed_at = report_.now;
+    // What is final is judged later than it happened: with the run's last answers.
+    const bool live = !slot || (!event.final && slot->measured != event.measured);
+    if (live) row.changed_at = report_.now;
     const bool news = !slot || slot->truth != event.truth;
     slot = event;
     // An abort condition is true when it must stop the run, and broken in all good times.

@@ -30,7 +30,7 @@ struct ConditionRow {
   std::optional<model::ConditionStatus> during;  // injection and fault
   std::optional<model::ConditionStatus> after;   // recovery
   std::optional<Duration> broken_at;             // first seen broken; never of abort conditions
-  Duration changed_at{};                         // its measured value last changed
+  Duration changed_at{};                         // its measured value last changed, while watched
 
   // Of the phase that decides about it: before for steady_state of a run that ended there, after
   // for steady_state otherwise, else during. Null: nothing was ever said about it.

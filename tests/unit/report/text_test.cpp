@@ -32,6 +32,33 @@ TEST_P(Stories, TextIsAsStored) {
   }
 }
 
+// The last word on an outage comes with the run's last answers, not when the service was out.
+TEST(Cells, AnOutageIsToldWhereItWasAndNotWhereItWasJudged) {
+  model::RunStarted started;
+  started.conditions.push_back(
+      {"during.0", model::ConditionList::during, "shop.outage <= 4s", model::Place{"f", 7, 5}});
+  model::ConditionStatus status;
+  status.id = "during.0";
+  status.phase = model::Phase::fault;
+  status.truth = model::Truth::broken;
+  const auto at = [](Duration t, model::EventData data) {
+    model::Event event;
+    event.t = t;
+    event.data = std::move(data);
+    return event;
+  };
+  std::vector<model::Event> events = {at(0s, started),
+                                      at(12s, model::PhaseStarted{model::Phase::fault, 5s})};
+  status.measured = 5.0006;
+  events.push_back(at(17s, status));
+  status.measured = 5.0401;
+  status.final = true;
+  events.push_back(at(22s, status));
+  const Report report = fold(events);
+  ASSERT_EQ(report.conditions.size(), 1u);
+  EXPECT_EQ(cells(report, report.conditions[0]).worst, "at +0:17.0");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Stories, ::testing::ValuesIn(stories()), [](const auto& story) {
   std::string name = story.param;
   std::replace(name.begin(), name.end(), '-', '_');
