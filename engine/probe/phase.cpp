@@ -131,7 +131,7 @@ void PhaseWatch::feed_group(Group& group, std::size_t series, const Point& point
     }
     channel.whole.add(point);
   }
-  if (read && group.mode == Mode::moments) feed_moment(group, point, spans_[span]);
+  if (read && group.mode == Mode::moments) feed_moment(group, point, span);
 }
 
 void PhaseWatch::feed_slices(Group& group, Channel& channel, const Point& point, BootTime at) {
@@ -145,7 +145,7 @@ void PhaseWatch::feed_slices(Group& group, Channel& channel, const Point& point,
   }
 }
 
-void PhaseWatch::feed_moment(Group& group, const Point& point, const Span& span) {
+void PhaseWatch::feed_moment(Group& group, const Point& point, std::size_t span) {
   std::vector<Reading> readings;
   for (PartState& state : group.parts) {
     std::vector<Reading> hosts;
@@ -169,12 +169,29 @@ void PhaseWatch::feed_moment(Group& group, const Point& point, const Span& span)
 
 // A moment that is known speaks for the time until the next one, and the first for what was before
 // it; one without data speaks for nothing.
-void PhaseWatch::speak(Group& group, BootTime at, const Span& span, bool known) const {
+void PhaseWatch::speak(Group& group, BootTime at, std::size_t index, bool known) const {
+  const Span& span = spans_[index];
+  if (group.spoken_to) group.known += reach(group, index, span.from);
+  group.span = index;
   const BootTime before = std::max(group.spoken_to.value_or(span.from), span.from);
   const bool counts = group.spoken_to ? group.speaks : known;
   if (counts) group.known += std::clamp<Duration>(at - before, Duration::zero(), patience(group));
   group.spoken_to = std::max(before, at);
   group.speaks = known;
+}
+
+// What the last moment that is known speaks for besides, of its span and those up to `spans`: also
+// of short ones in which nobody looked.
+Duration PhaseWatch::reach(const Group& group, std::size_t spans, BootTime now) const {
+  Duration out{};
+  if (!group.speaks) return out;
+  const BootTime from = *group.spoken_to;
+  const BootTime to = from + patience(group);
+  for (std::size_t i = group.span; i < spans; ++i) {
+    const BootTime begin = std::max(from, spans_[i].from);
+    out += std::max<Duration>(std::min(to, spans_[i].to.value_or(now)) - begin, Duration::zero());
+  }
+  return out;
 }
 
 void PhaseWatch::note(Group& group, const std::vector<Reading>& readings, BootTime at) const {
@@ -345,10 +362,7 @@ Reading PhaseWatch::group_reading(Group& group, BootTime now, bool final, bool& 
     const std::size_t due = final ? group.slices.size() : std::max<std::size_t>(group.judged, 1);
     share = static_cast<double>(group.known_slices) / static_cast<double>(due);
   } else if (group.mode == Mode::moments && group.spoken_to) {
-    const BootTime end = spans_.back().to.value_or(now);
-    const Duration longest_tail = group.speaks ? patience(group) : Duration::zero();
-    const Duration tail =
-        std::clamp<Duration>(end - *group.spoken_to, Duration::zero(), longest_tail);
+    const Duration tail = reach(group, spans_.size(), now);
     share = static_cast<double>((group.known + tail).count()) /
             static_cast<double>(std::max<Duration>(length(now), 1us).count());
   }

@@ -137,6 +137,7 @@ class PhaseWatch {
     std::optional<BootTime> broken_at;
     Duration known{};                   // of moments
     std::optional<BootTime> spoken_to;  // the time up to here is accounted for
+    std::size_t span = 0;               // that it lies in
     bool speaks = false;                // for the time from there on
   };
 
@@ -146,13 +147,14 @@ class PhaseWatch {
   void add_slices(Group& group, const Span& span, BootTime until) const;
   void feed_group(Group& group, std::size_t series, const Point& point, std::size_t span);
   void feed_slices(Group& group, Channel& channel, const Point& point, BootTime at);
-  void feed_moment(Group& group, const Point& point, const Span& span);
+  void feed_moment(Group& group, const Point& point, std::size_t span);
   void judge_slices(Group& group, std::optional<BootTime> settled);
   Reading read_slice(PartState& state, std::size_t index, const Slice& slice) const;
   Reading read_whole(const PartState& state, BootTime now, bool final, bool& certain) const;
   Reading read_whole_channel(const PartState& state, const Channel& channel, BootTime now,
                              bool final, bool& certain) const;
-  void speak(Group& group, BootTime at, const Span& span, bool known) const;
+  void speak(Group& group, BootTime at, std::size_t span, bool known) const;
+  Duration reach(const Group& group, std::size_t spans, BootTime now) const;
   void note(Group& group, const std::vector<Reading>& readings, BootTime at) const;
   Reading group_reading(Group& group, BootTime now, bool final, bool& certain);
   Outcome outcome(BootTime now, bool final);

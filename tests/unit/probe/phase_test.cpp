@@ -371,6 +371,48 @@ TEST(During, OfAStepReplacesTheGlobalOne) {
   EXPECT_EQ(scene.final(Phase::fault, 23s, "method.0.during.0").truth, Truth::holds);
 }
 
+// What is looked at each second is known between the looks too, also where one short step ends and
+// the next one begins.
+TEST(During, ShortStepsOneAfterAnotherAreMeasuredWhole) {
+  for (const bool all : {true, false}) {
+    Scene scene;
+    for (int i = 0; i < 6; ++i) {
+      model::Step step;
+      step.path = fmt::format("method.{}", i);
+      scene.experiment.method.push_back(step);
+    }
+    scene.experiment.during = {one(flag("worker"))};
+    scene.fault();
+    for (int i = 0; i < 6; ++i) {
+      const Duration begun = 10s + i * 2500ms;
+      scene.judge->begin_step(fmt::format("method.{}", i), at(begun));
+      // Its second look has no data now and then: half of the time is unknown.
+      scene.sample(1, begun + 300ms, true, 0ms);
+      scene.sample(1, begun + 1300ms, true, 0ms, 0, !all && i % 2 == 0);
+      scene.judge->end_step(fmt::format("method.{}", i), at(begun + 2s));
+    }
+    EXPECT_EQ(scene.end(24500ms, "during.0").truth, all ? Truth::holds : Truth::unknown) << all;
+  }
+}
+
+TEST(During, AStepInWhichNobodyLookedIsKnownByTheLookBefore) {
+  Scene scene;
+  for (int i = 0; i < 10; ++i) {
+    model::Step step;
+    step.path = fmt::format("method.{}", i);
+    scene.experiment.method.push_back(step);
+  }
+  scene.experiment.during = {one(flag("worker"))};
+  scene.fault();
+  for (int i = 0; i < 10; ++i) {
+    const Duration begun = 10s + i * 500ms;
+    scene.judge->begin_step(fmt::format("method.{}", i), at(begun));
+    if (i % 2 == 0) scene.sample(1, begun + 100ms, true, 0ms);
+    scene.judge->end_step(fmt::format("method.{}", i), at(begun + 400ms));
+  }
+  EXPECT_EQ(scene.end(14900ms, "during.0").truth, Truth::holds);
+}
+
 TEST(During, ReplacedFromBeginningToEndIsNotJudged) {
   Scene scene;
   model::Step step;
